@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ import pytest
 
 from contracts import chosen
 from contracts.summary import TITLES, print_summary, unproved
+from fixer.errors import needs
+
+if find_spec("hypothesis") is None:
+    raise pytest.UsageError(needs("hypothesis", "The contract suite") + ".")
 
 if TYPE_CHECKING:
     from contracts.proof.databases.session import Session
@@ -41,7 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--schema", dest="pgmend_schema", default="public", metavar="NAME",
         help="where the tables of the contract stand (default: %(default)s)")  # fmt: skip
     add("--snapshots", dest="pgmend_snapshots", metavar="DIR", help="other snapshots than those that ship")
-    add("--deep", dest="pgmend_deep", action="store_true", help="read rows even where the catalogue vouches for them")
+    add(
+        "--deep",
+        dest="pgmend_deep",
+        action="store_true",
+        help="also read rows that a valid constraint already guarantees",
+    )
     add("--writes", dest="pgmend_writes", default="rollback", metavar="rollback|none",
         help="points 3 and 5 write in transactions that are rolled back (the default), or not at all")  # fmt: skip
     add("--role", dest="pgmend_role", metavar="ROLE", help="behave as the application's role does")

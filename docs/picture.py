@@ -1,7 +1,11 @@
-"""Draws the picture of the README from a real run of `fixer demo`: `python docs/picture.py [FILE]`."""
+"""Draws the picture of the README from a real run of `fixer demo`: `python docs/picture.py [FILE]`.
+
+With `--check` it draws nothing, and fails if the picture does not show what the demo shows today, times aside.
+"""
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import sys
@@ -13,7 +17,8 @@ from rich.text import Text
 from fixer.cli.demo import tell
 
 WIDTH = 118
-FIRST, LAST = " 2. ", " 5. "  # of the chapters, the first that is drawn and the first that is not
+PICTURE = Path(__file__).with_name("demo.svg")
+FIRST, LAST = " 1. ", " 5. "  # of the chapters, the first that is drawn and the first that is not
 
 
 def story() -> list[Text]:
@@ -42,7 +47,18 @@ def _without_gaps(lines: list[Text]) -> list[Text]:
     return [line for number, line in enumerate(lines) if not empty[number] or (number and not empty[number - 1])]
 
 
+def words(svg: str) -> list[str]:
+    """Return what a picture says, without times and sizes, which differ from run to run."""
+    drawn = "".join(re.findall(r"<text [^>]*>([^<]*)</text>", svg))
+    return re.sub(r"\d+(\.\d+)?(?=\s(ms|s|B|kB|MB)\b)", "", html.unescape(drawn).replace("\xa0", " ")).split()
+
+
 if __name__ == "__main__":
-    place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("demo.svg")
-    place.write_text(picture(story()), encoding="utf-8")
-    print(f"{place} is drawn.")
+    drawn = picture(story())
+    if sys.argv[1:] == ["--check"]:
+        if words(drawn) != words(PICTURE.read_text(encoding="utf-8")):
+            sys.exit(f"{PICTURE} shows another demo than today's: run python docs/picture.py")
+    else:
+        place = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
+        place.write_text(drawn, encoding="utf-8")
+        print(f"{place} is drawn.")

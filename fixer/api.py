@@ -136,7 +136,7 @@ def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda t
     """
     from fixer.runner import undo as undoing
 
-    with _at_journal(source, f"Run {run} could not be taken back") as link:
+    with _at_journal(source, f"Run {run} could not be undone") as link:
         return undoing.undo(link.connection, run, target=link.target, settings=link.settings, progress=progress)
 
 

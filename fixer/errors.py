@@ -69,6 +69,22 @@ def refuse_empty(name: str, value: str | None) -> None:
         raise UsageError(EMPTY.format(name))
 
 
+# What each package that may be missing is called when it is installed.
+_DISTRIBUTIONS = {name: name for name in ("click", "hypothesis", "rich", "sqlalchemy", "testcontainers")}
+_DISTRIBUTIONS["psycopg2"] = "psycopg2-binary"
+
+
+def missing(error: BaseException) -> str:
+    """Return the sentence that names the package to install, if one that pgmend needs is missing; else nothing."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return needs(_DISTRIBUTIONS[name], "This") if name in _DISTRIBUTIONS else ""
+
+
+def needs(package: str, what: str) -> str:
+    """Return the sentence that names a package to install for something."""
+    return f"{what} needs the package {package}, which is not installed: pip install {package}"
+
+
 def words_of(error: BaseException) -> str:
     """Return the kind of an error and what it says, in one line without a full stop."""
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")

@@ -72,7 +72,7 @@ def _verdict(findings: Sequence[Finding], command: str) -> Verdict:
         return Verdict("", notes, accepted=accepted)
     lines = [described(finding) for finding in broken]
     reasons = [f.repair.refusal or "no repair is known" for f in broken if f.repair.label == "manual"]
-    lines += [f"a person has to decide: {reason}" for reason in dict.fromkeys(reasons)]
+    lines += [f"needs a human decision: {reason}" for reason in dict.fromkeys(reasons)]
     if len(reasons) < len(broken):
         lines.append(f"repair: {command}")
     return Verdict("\n".join(lines), notes, any("sequence" in finding.slug for finding in broken), accepted)

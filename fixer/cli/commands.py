@@ -32,7 +32,7 @@ from fixer.report import text as as_text
 if TYPE_CHECKING:
     from fixer.runner.online.pace import Pace
 
-_GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."
+_GOES_ON = "Finished steps are kept: `fixer apply --mode online` continues from there."
 
 
 commands = click.Group()
@@ -217,12 +217,12 @@ def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
 @options.yes
 @common
 def undo(settings: Settings, run: int, yes: bool) -> int:
-    """Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it."""
+    """Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way."""
     from fixer.cli import plans
 
     with opened(settings.target()) as link:
         if not yes:
-            plans.ask(f"Take run {run} of {link.target} back?", "to take the run back")
+            plans.ask(f"Undo run {run} of {link.target}?", "to undo the run")
         settings.check_output()
         with _told_of_locks(settings, link):
             done = api.undo(link, run, progress=_titles(settings))

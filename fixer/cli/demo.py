@@ -27,6 +27,7 @@ from fixer.model.run import Run
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.report.findings import of_report
+from fixer.report.tables import counted
 
 STORY = "where-it-began"
 ATTEMPTS = (
@@ -47,12 +48,19 @@ ATTEMPTS = (
         " ('PAPER_TRADER_001', 'paper_trader_001@example.invalid', '!') ON CONFLICT (username) DO NOTHING",
     ),
 )
+NEXT = """\
+Now with your own database, of which `check` and `plan` change nothing:
+  fixer check postgresql://USER@HOST/DATABASE
+And with your own models, a file of SQL, or migrations of Alembic:
+  fixer check postgresql://USER@HOST/DATABASE --contract app.models:Base
+  fixer check postgresql://USER@HOST/DATABASE --contract schema.sql
+  fixer check postgresql://USER@HOST/DATABASE --contract alembic:.
+  fixer init      finds them in your project, and notes them in pyproject.toml"""
 
 
 def tell(settings: Settings) -> int:
     """Show the story, or the repair as JSON; return 0 if it ends well."""
-    started, console = time.monotonic(), settings.console()
-    console.quiet = not settings.speaks
+    started, console = time.monotonic(), settings.console(quiet=not settings.speaks)
     story = snapshot.find()[STORY]
     _import_ours(story.contract)
     with _broken_database(story) as connection:
@@ -64,7 +72,8 @@ def tell(settings: Settings) -> int:
         ok = _prove_whole(console, connection, contract, run)
     if settings.format == "json":
         outcome.emit(as_json.of_run(run) + "\n")
-    console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
+    console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.\n", style="dim")
+    console.print(NEXT, style="bold")
     return 0 if ok else 1
 
 
@@ -98,7 +107,7 @@ def _try_all(console: Console, connection: Connection) -> None:
         verdict = (
             Text(f"  ✗ {complaint}{error}", style="red") if error else Text("  ✓ done (and rolled back)", style="green")
         )
-        console.print(Padding(verdict, (0, 0, 0, 2)))
+        console.print(Padding(verdict, (0, 0, 0, 2), expand=False))
 
 
 def _try(connection: Connection, statement: str) -> str | None:
@@ -114,7 +123,7 @@ def _try(connection: Connection, statement: str) -> str | None:
 
 
 def _prove_broken(console: Console, connection: Connection, contract: Contract) -> Plan:
-    _chapter(console, "2", "fixer check", "what is wrong, by point; nothing is changed")
+    _chapter(console, "2", "fixer check", "what is wrong, by point; it changes nothing")
     console.print(of_report(api.check(connection, contract)))
     _chapter(console, "3", "fixer plan", "the repair, in the order in which it will be done")
     plan = api.plan(connection, contract)
@@ -135,7 +144,7 @@ def _prove_whole(console: Console, connection: Connection, contract: Contract, r
     report = api.check(connection, contract, deep=True)
     console.print(of_report(report))
     again = api.plan(connection, contract, deep=True)
-    console.print(f"\n  a second plan has {len(again.steps)} steps")
+    console.print(f"\n  a second plan has {counted(len(again.steps), 'step')}")
     for deed, _, statement in ATTEMPTS[1:]:
         error = _try(connection, statement)
         console.print(Text(f"  ✗ {deed}: {error}" if error else f"  ✓ {deed}", style="red" if error else "green"))

@@ -18,7 +18,7 @@ WORDS: Mapping[str, str] = {
     "history": "List past runs, the newest first.",
     "init": "Note the contract of a project in pyproject.toml; with a DSN, check that first.",
     "plan": "Print the ordered steps with lock, hazard, rows and estimated time; change nothing.",
-    "undo": "Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it.",
+    "undo": "Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way.",
 }
 
 

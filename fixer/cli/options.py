@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fixer.report.findings import Next
 
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
-_MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
+_MODES = "atomic: one transaction, all or nothing. online: short transactions, others keep writing."
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ class Settings:
         if is_itself(contract) and not deep:
             others.append(("Read all rows as well with", self.command("check --deep", argument)))
         if is_itself(contract) and self.contract is None and project.of().contract is None:
-            others.append(("Note what it should be with", self.command("init", argument)))
+            others.append(("Write down what it should be with", self.command("init", argument)))
         return Next(self.command("plan --deep" if deep else "plan", argument), tuple(others))
 
-    def console(self) -> Console:
+    def console(self, *, quiet: bool = False) -> Console:
         """Return where results go."""
         from fixer.report import text as as_text
 
-        return as_text.console(color=self.color)
+        return as_text.console(color=self.color, quiet=quiet)
 
     def notes(self) -> Console:
         """Return where progress and questions go."""
@@ -140,14 +140,14 @@ def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
     names = tuple(part.strip() for part in value.split(",") if part.strip())
     for name in names:
         if name not in _HAZARDS:
-            raise click.BadParameter(f"{name!r} is no hazard; there are {', '.join(_HAZARDS)}")
+            raise click.BadParameter(f"{name!r} is not a hazard; choose from {', '.join(_HAZARDS)}")
     return names
 
 
 option = partial(click.option, callback=filled)
 file_option = partial(option, type=click.Path(dir_okay=False))
 
-deep = click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
+deep = click.option("--deep", is_flag=True, help="Also read rows that a valid constraint already guarantees.")
 mode = click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
 mode_of_plan = click.option("--mode", type=click.Choice(MODES), help=_MODES)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -159,14 +159,17 @@ allow_hazards = click.option(
     "--allow-hazards", default="", callback=_hazards, metavar="LIST|all", help=f"Of {', '.join(_HAZARDS[1:])}."
 )
 skip = click.option(
-    "--skip", multiple=True, metavar="SLUG[:OBJECT]", help="Leave a finding out, and what depends on it; repeatable."
+    "--skip",
+    multiple=True,
+    metavar="SLUG[:OBJECT]",
+    help="Do not repair this finding, nor what depends on it; repeatable.",
 )
-only = click.option("--only", multiple=True, metavar="SLUG[:OBJECT]", help="Repair this alone; repeatable.")
+only = click.option("--only", multiple=True, metavar="SLUG[:OBJECT]", help="Repair only this finding; repeatable.")
 max_moved = click.option(
     "--max-moved",
     multiple=True,
     metavar="[TABLE=]N|P%",
-    help="Refuse to move more rows to quarantine: in all, of a table, or P percent of each; repeatable.",
+    help="Refuse a plan that moves more rows to quarantine: N in all, N of TABLE, or P% of a table; repeatable.",
 )
 role = option("--role", metavar="ROLE", help="Find the rights that the application's role lacks.")
 dsn = click.argument("dsn_argument", required=False, metavar="[DSN]", callback=filled)
@@ -179,7 +182,7 @@ _COMMON = (
     option("--contract", metavar="SOURCE",
            help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, a database, or self. [default: self]"),
     option("--scratch", metavar="SERVER", help="Where throw-away databases are made: a DSN, or docker:IMAGE."),
-    option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
+    option("--schema", default="public", show_default=True, metavar="NAME", help="Where tables without one stand."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
     option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from fixer.connect import memory, startup
-from fixer.errors import OutputFailed, PgmendError, speak_of_flags
+from fixer.errors import OutputFailed, PgmendError, missing, speak_of_flags
 from fixer.report import streams
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ def _meaning(error: BaseException) -> tuple[int, str]:
         return error.exit_code, str(error)
     if isinstance(error, click.ClickException):
         return FAILED, error.format_message()
-    return FAILED, _unforeseen(error)
+    lacking = missing(error)
+    return FAILED, f"{lacking}. {known.stands}" if lacking else _unforeseen(error)
 
 
 def _was_interrupted() -> bool:

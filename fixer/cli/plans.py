@@ -70,7 +70,7 @@ def _read(path: str) -> Plan:
     except OSError as error:
         raise UsageError(f"The plan cannot be read: {error.strerror}: {path}.") from None
     except ValueError:
-        raise PlanRefused(f"The file is no plan of `fixer plan -o`: {path}.") from None
+        raise PlanRefused(f"The file is not a plan of `fixer plan -o`: {path}.") from None
 
 
 def announce(settings: Settings, plan: Plan) -> None:
@@ -98,6 +98,6 @@ def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], bou
 def ask(question: str, deed: str) -> None:
     """Ask for consent; raise UsageError without it, or without a terminal to ask on."""
     if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
-        raise UsageError(f"There is no terminal to ask on: say --yes {deed}. Nothing was changed.")
+        raise UsageError(f"There is no terminal to ask on: add --yes {deed}. Nothing was changed.")
     if not click.confirm(question, err=True):
         raise UsageError("Not confirmed. Nothing was changed.")

@@ -28,7 +28,7 @@ from psycopg2.extensions import parse_dsn
 from fixer.connect import _supervise
 from fixer.connect.binaries import binaries, version_of, wheels
 from fixer.connect.patience import waits_for
-from fixer.errors import ServerError
+from fixer.errors import ServerError, needs
 
 # How root may start PostgreSQL, which refuses root: the first that works.
 GUISES = ["namespace", "nobody"]
@@ -226,9 +226,12 @@ def docker(version: int | None = None, image: str | None = None) -> Iterator[Ser
 def _container(image: str) -> Any:  # of testcontainers, which has no types
     """Prepare a container that lets every role in, as the embedded server does."""
     try:
-        from testcontainers.community.postgres import PostgresContainer
-    except ImportError:  # before 4.15
-        from testcontainers.postgres import PostgresContainer
+        try:
+            from testcontainers.community.postgres import PostgresContainer
+        except ImportError:  # before 4.15
+            from testcontainers.postgres import PostgresContainer
+    except ModuleNotFoundError as error:
+        raise ServerError(needs(error.name or "testcontainers", "a server in a container")) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # docker-py drops the socket on which nobody answers
         try:

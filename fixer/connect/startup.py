@@ -37,8 +37,10 @@ class _Importing:
         if not self._mine:
             return
         if isinstance(error, Exception):
-            said = " ".join(str(error).split())
-            _end(f"fixer: cannot start: {type(error).__name__}: {said}. Install it anew. Nothing was changed.", 2)
+            from fixer.errors import missing, words_of
+
+            said = missing(error) or f"cannot start: {words_of(error)}. Install it anew"
+            _end(f"fixer: {said}. Nothing was changed.", 2)
         self._undisturbed.__exit__(None, None, None)
         _signal.signal(_signal.SIGINT, self._before)
 

@@ -105,7 +105,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
     for wanted, table in walk.tables(actual, contract, alike=True):
         for about in _coded(wanted, table, actual):
             here, found = f"{table.name.name}.{about.column}", about.found
-            message = f"{here} should get a value that no row has, {found.name.name} makes one that stands there"
+            message = f"{here} should get a value that no row has, {found.name.name} will make one that exists already"
             end = about.bounds[about.way > 0]
             if is_spent(found, end) and not found.cycle:
                 message = f"{here} should get a value that no row has, {found.name.name} gave its last number"
@@ -205,7 +205,7 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
         numbered=about.numbered(SQL("{} AS t").format(q.name(about.table)), SQL("next")),
         behind=about.behind(SQL("next")),
     )
-    title = f"bring the numbers of {about.table.name}.{about.column} ahead of the data"
+    title = f"move {about.found.name.name} past the highest {about.column}"
     return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])
 
 

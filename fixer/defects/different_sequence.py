@@ -72,7 +72,7 @@ def repair(finding: Finding[OfApart], actual: Schema, contract: Contract) -> Rep
         *map(Literal, (wanted.increment, wanted.minimum, wanted.maximum, wanted.start)),
         SQL("" if wanted.cycle else "NO"),
     )
-    title = f"let the sequence {found.name.name} count {_told(wanted)}"
+    title = f"make the sequence {found.name.name} count {_told(wanted)}"
     return Repair.of((Step(Phase.GENERATORS, found.name, title, change, Lock.NONE),))
 
 

@@ -52,7 +52,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
                 SLUG,
                 POINT,
                 OfIndex(table.name, key),
-                f"{table.name.name} should have each {what} once, has it repeatedly",
+                f"{table.name.name} has rows that repeat {what}",
                 only_with_rows=True,
                 asks=partial(_probe, key, named, table, actual, contract),
             )

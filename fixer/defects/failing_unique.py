@@ -51,7 +51,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayIndex]]:
 def _state(index: FoundIndex, failure: Failure) -> str:
     """Return in words how an index fails."""
     if failure.repeats:
-        return f"has it repeatedly under {index.name}, which is valid by the catalogue"
+        return f"has rows that repeat it under {index.name}, which is valid by the catalogue"
     if failure.lacks:
         return f"{index.name} does not show {counted(failure.lacks)}"
     return f"{index.name} is not in order"

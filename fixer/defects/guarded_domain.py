@@ -63,7 +63,7 @@ def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
     """
     table = row.table
     demands = [guard for guard in found.guards if guard == "NOT NULL" or _fills(guard, found)]
-    here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
+    here = f"{table.name.name}.{found.name} is unknown to the contract and should accept inserts that leave it out"
     where, today = table.stored_as or table.name, found.stored_as or found.name  # as a person finds it
     alter = f"ALTER TABLE {q.quoted(where)} ALTER COLUMN {q.quoted([today])}"
     left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")

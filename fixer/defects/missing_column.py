@@ -159,7 +159,7 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     yield add.online_as(lightly)
     if value is not None and not column.generated:
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
-        title = f"let {name.name}.{column.name} default to {column.default or 'nothing'}"
+        title = f"set the default of {name.name}.{column.name} to {column.default or 'nothing'}"
         action = SQL("ALTER COLUMN {} {}").format(Identifier(column.name), default)
         if value != SQL(column.default or ""):
             step = alter(Phase.DEFAULTS, name, title, action)

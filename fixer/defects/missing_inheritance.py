@@ -65,7 +65,7 @@ def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Re
     unknown += [c.name for c in parent.checks if c.name not in {own.name for own in wanted.checks} and not c.no_inherit]
     if unknown:
         return refuse(f"{parent.name.name} has {unknown[0]}, which the contract does not know: settle that first")
-    title = f"let {table.name.name} INHERIT from {parent.name.name}"
+    title = f"make {table.name.name} INHERIT from {parent.name.name}"
     return Repair.of((alter(Phase.HEIRS, table.name, title, action, touches=(parent.name,)),))
 
 

@@ -142,7 +142,7 @@ def _numbered_beside(name: QName, column: Column, actual: Schema) -> Iterator[St
     under = beside(column.name)
     yield from numbered_in_batches(name, column, actual, under=under)
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
-    yield alter(Phase.KEYS, name, f"let {under} be {name.name}.{column.name}", action)
+    yield alter(Phase.KEYS, name, f"rename {under} to {name.name}.{column.name}", action)
 
 
 def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Contract) -> Iterator[Part]:
@@ -180,7 +180,7 @@ def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, tak
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
     steps = (each for part in give_generator(name, under, there, taken) for each in part.online)
     counting = (replace(each, phase=Phase.FITTINGS, action=None) for each in steps)
-    swap = named(shadow, f"let {shadow.beside} be {name.name}.{column.name}")
+    swap = named(shadow, f"rename {shadow.beside} to {name.name}.{column.name}")
     return (*filled(shadow, copy, actual.version), *counting, swap)
 
 

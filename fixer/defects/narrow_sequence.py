@@ -54,7 +54,9 @@ def repair(finding: Finding[NarrowSequence], actual: Schema, contract: Contract)
     """Widen the sequence."""
     name, model = finding.about.found.name, finding.about.wanted
     widen = SQL("ALTER SEQUENCE {} AS {} MAXVALUE {}").format(q.name(name), SQL(model.type), Literal(model.maximum))
-    return Repair.of([Step(Phase.GENERATORS, finding.table, f"let {name.name} count up to {model.maximum}", widen)])
+    return Repair.of(
+        [Step(Phase.GENERATORS, finding.table, f"raise the maximum of {name.name} to {model.maximum}", widen)]
+    )
 
 
 def _tickets() -> sa.MetaData:

@@ -49,8 +49,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             about, here = OfColumn(table.name, column.name), f"{table.name.name}.{column.name}"
             if column.name not in wanted.columns:
                 if not column.fills:
-                    message = f"{here} is unknown to the contract and should not demand a value"
-                    yield _empty(table, about, f"{message}, is NOT NULL without default")
+                    message = f"{here}, which the contract does not know, is NOT NULL without a default"
+                    yield _empty(table, about, f"{message}, and no code fills it")
             elif _may_be_null(wanted, column.name):
                 yield from _against(contract, table, column)
         yield from _failing(LeftOut(table, wanted, actual))
@@ -65,7 +65,7 @@ def _failing(row: LeftOut) -> Iterator[Finding[OfColumn]]:
     """
     table = row.table
     for column in row.columns:
-        whose = "should not demand a value"
+        whose = "should accept inserts that leave it out"
         if column.name not in row.wanted.columns:
             whose = f"is unknown to the contract and {whose}"
         here = f"{table.name.name}.{column.name} {whose}"
@@ -194,7 +194,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
         if isinstance(each, Dependent) and each.name.startswith(REPLICA_IDENTITY) and column in each.columns:
             return refuse(f"{column} is in the {each.name}: ALTER TABLE {q.quoted(name)} REPLICA IDENTITY FULL first")
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
-    step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
+    step = alter(Phase.DEFAULTS, name, f"drop NOT NULL of {name.name}.{column}", action)
     if key and column in key.columns:  # online, once another key has replaced it
         return Repair.of([step.online_as((replace(step, phase=Phase.OLD_KEYS),))])
     if column == table.legacy_key:  # online, after the rename to this name

@@ -57,7 +57,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
         top = max(MAXIMA.get(column.type, largest), MAXIMA.get(found.type, largest))
         end, known = _end(sequence, model, top), _is_known(sequence)
         asks, repair = partial(_ahead, actual, table.name, column.name, sequence, end), Repair()
-        message, spent = f"{should}, {spelt} gives numbers that stand in the table", is_spent(sequence, end)
+        message, spent = f"{should}, {spelt} will hand out values that exist already", is_spent(sequence, end)
         if spent:
             message = f"{should}, {spelt} gave its last number, {sequence.last_value}"
         if not known:

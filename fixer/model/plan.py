@@ -225,7 +225,7 @@ def from_json(kept: Any) -> Plan:
             uncounted=str(kept.get("uncounted", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise PlanRefused("This file is no plan of this version of `fixer plan -o`: plan again.") from None
+        raise PlanRefused("This file is not a plan of this version of `fixer plan -o`: plan again.") from None
     if plan.identity != kept.get("identity"):
         raise PlanRefused("The plan was changed after it was made: plan again.")
     return plan

@@ -81,7 +81,7 @@ def set_default(table: QName, column: Column, actual: Schema, contract: Contract
     if why := unmade(table, column, actual, contract):
         raise RefusalError(why)
     action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default or "NULL"))
-    title = f"let {table.name}.{column.name} default to {column.default}"
+    title = f"set the default of {table.name}.{column.name} to {column.default}"
     return alter(Phase.DEFAULTS, table, title, action, only=actual.tables[table].inherits)
 
 

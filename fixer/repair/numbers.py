@@ -40,7 +40,8 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> P
     generator = Literal(q.quoted(name)) if name else q.generator_of(table, column)
     above = SQL("(SELECT CASE WHEN pace > 0 THEN max({0})::bigint + 1 ELSE 1 - min({0})::bigint END FROM {1} AS t)")
     top = above.format(q.column(column), q.name(table))
-    title = f"bring the numbers of {table.name}.{column} ahead of the data"
+    spelt = name.name if name else f"the sequence of {table.name}.{column}"
+    title = f"move {spelt} past the highest {column if name else 'value'}"
     step = Step(Phase.GENERATORS, table, title, _moved_on(table, column, generator, top))
     further = _moved_on(table, column, generator, top, _room(table, column, held), leaps=True)
     return step.online_as((replace(step, sql=further, lock=OF_SEQUENCE),))
@@ -52,9 +53,9 @@ def anchor(table: QName, column: str, generator: Composable, held: Held, *, rows
     After it, a rollback also takes back the numbers drawn. nextval alone survives a rollback, but RESTART, even at the
     same number, gives the sequence new storage in this transaction. Online, nothing is rolled back as a whole.
     """
-    title = f"let a rollback reach the numbers of {table.name}.{column}"
+    title = f"make a rollback restore the sequence of {table.name}.{column}"
     if held:
-        title = f"find room for new numbers of {table.name}.{column}, clear of those that references hold"
+        title = f"skip values of {table.name}.{column} that dangling references still mention"
 
     def block(rows: int, *, anchored: bool) -> q.Block:
         room = _room(table, column, held, rows)
@@ -132,7 +133,7 @@ def set_aside(
     The sequence keeps the lead that it had over the data, because sessions without it go on in between. If it numbers
     the rows `by_itself` (GENERATED ALWAYS), it moves to the first of these numbers instead.
     """
-    title = f"set new numbers of {table.name}.{column} aside, clear of those that others take or references hold"
+    title = f"reserve values of {table.name}.{column} that nobody takes and no dangling reference mentions"
     block = partial(_aside, table, column, generator, held, by_itself=by_itself)
     return (Step(Phase.ANCHOR, table, title, block(rows), OF_SEQUENCE, room=Room(rows, block)),)
 

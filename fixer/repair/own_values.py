@@ -85,7 +85,7 @@ def added(
     yield filling(fill, (Fill(beside, value, empty),))
     proof = online.validate(Phase.FILL_PROOFS, name, guard, f"prove that {beside} is filled in every row")
     yield replace(proof, action=None, shape=replace(proof.shape, added=(Added(column.name, beside=beside),)))
-    title = f"let {beside} be {name.name}.{column.name}"
+    title = f"rename {beside} to {name.name}.{column.name}"
     noted = (Added(column.name, beside=column.name),)
     yield Step(Phase.EXCHANGES, name, title, SQL(";\n").join(_named(table, column)), shape=Shape(added=noted))
 
@@ -194,7 +194,7 @@ def filled(table: Table, wanted: Table, column: Column, value: Composable, defin
     if column.default is not None:
         default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default))
         yield alter(
-            Phase.DEFAULTS, name, f"let {name.name}.{column.name} default to {column.default}", default
+            Phase.DEFAULTS, name, f"set the default of {name.name}.{column.name} to {column.default}", default
         ).online_as(())
     forbid = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column.name))
     yield alter(Phase.RULES, name, f"forbid NULL in {name.name}.{column.name}", forbid, merge=True).online_as(())

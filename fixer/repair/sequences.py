@@ -128,7 +128,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
             Identifier(column.name), SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
         )
-        yield alter(Phase.GENERATORS, table, f"let {table.name}.{column.name} number itself", action)
+        yield alter(Phase.GENERATORS, table, f"make {table.name}.{column.name} an identity column", action)
         yield advance(table, column.name, None, held)
         return
     counted = _widest(column.type, there.type)
@@ -139,7 +139,9 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         ask_for(actual.sequences[name], table, actual)
     if exists and not actual.sequences[name].created and actual.sequences[name].increment > 0:
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
-        yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
+        yield Step(
+            Phase.GENERATORS, table, f"raise the maximum of {name.name} to that of {table.name}.{column.name}", widen
+        )
     elif not exists:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
@@ -148,7 +150,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield let_count_by(name, table)
     else:
         yield own(name, table, column.name)
-        yield let_count(table, column.name)
+        yield let_count(table, column.name, name)
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
     for part in counting_with(table, column.name, actual):
@@ -221,22 +223,22 @@ def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
 def own(name: QName, table: QName, column: str) -> Step:
     """Return the step that attaches a sequence to its column, so that they are dropped and moved together."""
     action = SQL("ALTER SEQUENCE {} OWNED BY {}").format(q.name(name), Identifier(*table, column))
-    return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
+    return Step(Phase.GENERATORS, table, f"attach the sequence {name.name} to {table.name}.{column}", action)
 
 
-def let_count(table: QName, column: str) -> Step:
+def let_count(table: QName, column: str, name: QName | None = None) -> Step:
     """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
-    return _count(table, q.generator_of(table, column))
+    return _count(table, q.generator_of(table, column), name.name if name else f"the sequence of {table.name}.{column}")
 
 
 def let_count_by(name: QName, table: QName) -> Step:
     """Return the step that grants USAGE on a sequence that no column owns to roles that may insert into a table."""
-    return _count(table, Literal(q.quoted(name)))
+    return _count(table, Literal(q.quoted(name)), name.name)
 
 
-def _count(table: QName, generator: Composable) -> Step:
+def _count(table: QName, generator: Composable, spelt: str) -> Step:
     grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=generator)
-    title = f"let every role that may insert into {table.name} count"
+    title = f"grant USAGE on {spelt} to roles that may insert into {table.name}"
     return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
 
 
@@ -245,7 +247,9 @@ def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
     action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
         Identifier(column), Literal(q.quoted(name))
     )
-    return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action, only=only)
+    return alter(
+        Phase.GENERATORS, table, f"make nextval('{name.name}') the default of {table.name}.{column}", action, only=only
+    )
 
 
 def _widest(*types: str) -> str:

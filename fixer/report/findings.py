@@ -12,6 +12,7 @@ from rich.text import Text
 from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
+from fixer.report.tables import counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 _CURES = {
@@ -42,9 +43,9 @@ def of_report(report: Report, *, following: Next | None = None, verbose: bool = 
         findings = [finding for finding in report.findings if finding.point == number]
         if findings or number not in _UNSAID or not is_itself(report.contract):
             parts.append(of_point(number, title, ok))
-        parts += [Padding(line, (0, 0, 0, 4)) for line in _lines(findings, verbose)]
+        parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
-    return Group(*parts, Text(), _verdict(report, following or Next()))
+    return Group(*parts, Text(), *_verdict(report, following or Next()))
 
 
 def is_itself(contract: str) -> bool:
@@ -125,32 +126,22 @@ def evidence(finding: Finding) -> str:
     return f"{finding.rows} {noun} ({shown}{more})"
 
 
-def _verdict(report: Report, following: Next) -> Text:
+def _verdict(report: Report, following: Next) -> list[Text]:
+    """Return whether the contract holds, and the commands that may come next."""
     broken, itself = [finding for finding in report.findings if finding.breaks], is_itself(report.contract)
     if not broken:
         but = ", but for what is accepted" if any(finding.accepted for finding in report.findings) else ""
-        of = f", in {_counted(len(report.comparison.contract.tables), 'table')}" if itself else ""
+        of = f", in {counted(len(report.comparison.contract.tables), 'table')}" if itself else ""
         verdict = Text(f"{HOLDS[itself].capitalize()}{but}{of}.", style="bold green")
-        return verdict.append_text(_others(following))
+        return [verdict, *(typed(what, command) for what, command in following.others)]
     by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
     shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     if itself:
-        words = f"{_counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
+        words = f"{counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
     else:
         words = f"{len(broken)} {'finding breaks' if len(broken) == 1 else 'findings break'} the contract: {shares}."
-    verdict = Text(words, style="bold red")
-    if by_label["automatic"] or by_label["needs-hazard"]:
-        verdict.append(f"\nSee the repair with: {following.plan}", style="not bold default")
-    return verdict
-
-
-def _others(following: Next) -> Text:
-    """Return a line for each other command that may come next."""
-    return Text("".join(f"\n{what}: {command}" for what, command in following.others), style="not bold default")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    repairs = by_label["automatic"] or by_label["needs-hazard"]
+    return [Text(words, style="bold red"), *([typed("See the repair with", following.plan)] if repairs else [])]
 
 
 def _share(label: str, count: int) -> str:

@@ -1,26 +1,29 @@
-"""Text for people: the plan as a table, the ledger."""
+"""Text for people: the plan and what to do with it, what a run did; and the console that shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Sequence
+from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from fixer.model.choice import Left
 from fixer.model.plan import ATOMIC, Plan, Published
-from fixer.model.run import Entry, PastRun, Run, Undone
+from fixer.model.run import PastRun, Run, Undone
 from fixer.model.step import Hazard
 from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted, warned
+from fixer.report.tables import bytes_of, counted, of_ledger, of_runs, of_steps, time_of, typed
+
+_PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
 
 def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
     """Return the ordered steps, with lock, hazard, rows and time."""
     parts: list[RenderableType] = [heading(plan.target, plan.contract)]
     if plan.steps:
-        parts.append(_steps(plan, verbose))
+        parts.append(of_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
     parts += map(of_finding, plan.beside)
@@ -50,48 +53,7 @@ def _published(published: Published) -> Text:
     return Text.assemble(("! ", "yellow"), "\n".join(lines), "\n")
 
 
-def _steps(plan: Plan, verbose: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("step", overflow="fold", ratio=1)
-    table.add_column("lock", style="dim", no_wrap=True)
-    table.add_column("hazard", style="yellow", no_wrap=True)
-    table.add_column("rows", justify="right")
-    table.add_column("reads", justify="right", no_wrap=True)
-    table.add_column("writes", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    for step in plan.steps:
-        title: RenderableType = Group(Text(step.title), Text(step.sql, style="dim")) if verbose else Text(step.title)
-        rows = str(step.effect.rows) if step.effect.rows else ""
-        table.add_row(
-            str(step.number),
-            title,
-            str(step.lock).lower(),
-            str(step.hazard or ""),
-            rows,
-            _bytes(step.cost.reads),
-            _bytes(step.cost.writes),
-            _time(step.cost.seconds),
-        )
-    return table
-
-
-def _time(seconds: float) -> str:
-    if seconds < 1:
-        return f"{max(1, round(seconds * 1000))} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _bytes(number: float) -> str:
-    """Return a number of bytes in words; nothing for none."""
-    units = ["GB", "MB", "kB", "B"]
-    while number >= 1000 and units[1:]:
-        number /= 1000
-        units.pop()
-    return f"{number:.0f} {units[-1]}" if number else ""
-
-
-def plan_verdict(plan: Plan) -> Text:
+def plan_verdict(plan: Plan) -> RenderableType:
     """Return what to do with a plan."""
     if plan.refusals:
         rest = f"\nTo repair the rest, add: {plan.way_out}" if plan.way_out else ""
@@ -99,16 +61,15 @@ def plan_verdict(plan: Plan) -> Text:
         return Text.assemble((words, "bold red"), rest)
     if not plan.steps:
         return _nothing(plan)
-    total = _time(sum(step.cost.seconds for step in plan.steps))
-    noun = "step" if len(plan.steps) == 1 else "steps"
+    total = time_of(sum(step.cost.seconds for step in plan.steps))
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
-    disk = _bytes(sum(step.cost.disk for step in plan.steps))
+    disk = bytes_of(sum(step.cost.disk for step in plan.steps))
     room = f", needs {disk} of disk" if disk else ""
-    words = f"{len(plan.steps)} {noun}, about {total}, {how}{room}. "
+    words = f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}."
     command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    return Text.assemble((words, "bold"), "Run it with the same options: ", (command, "bold"), "\n", _explained(plan))
+    return Group(Text(words, "bold"), typed("Run it with the same options", command), _explained(plan))
 
 
 def _nothing(plan: Plan) -> Text:
@@ -142,8 +103,7 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
         parts += [of_point(number, title, ok) for number, title, ok in run.report.points]
-    noun = "step" if len(run.steps) == 1 else "steps"
-    done, itself = f"Run {run.run}: {len(run.steps)} {noun} done", is_itself(run.contract)
+    done, itself = f"Run {run.run}: {counted(len(run.steps), 'step')} done", is_itself(run.contract)
     if run.plan.left:
         lines = [
             Text(),
@@ -164,64 +124,26 @@ def of_undone(done: Undone) -> RenderableType:
     return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
 
 
-def of_ledger(entries: Iterable[Entry]) -> Table:
-    """Return the ledger, which accounts for every row."""
-    table = Table(title="ledger: before + inserted = after + quarantined", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("table")
-    for name in ("before", "inserted", "after", "quarantined"):
-        table.add_column(name, justify="right")
-    for entry in entries:
-        cells = (entry.before, entry.inserted, entry.after, entry.quarantined)
-        table.add_row(str(entry.table), *map(str, cells))
-    return table
-
-
 def of_history(runs: Sequence[PastRun]) -> RenderableType:
     """Return past runs, the newest first."""
-    if not runs:
-        return Text("No runs: the fixer has not changed this database.")
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan"):
-        table.add_column(name)
-    for run in runs:
-        moved = "" if run.quarantined is None else run.quarantined
-        finished = run.finished_at or "unfinished"
-        cells = (
-            run.run,
-            run.started_at,
-            finished,
-            run.mode,
-            run.role,
-            run.steps,
-            moved,
-            _undo(run),
-            run.contract,
-            run.plan,
-        )
-        table.add_row(*map(str, cells))
-    return table
-
-
-def _undo(run: PastRun) -> str:
-    """Return whether a run can be undone, or was."""
-    if run.undone_by:
-        return f"by run {run.undone_by}"
-    return "possible" if run.undoable else ""
+    return of_runs(runs) if runs else Text("No runs: the fixer has not changed this database.")
 
 
 def show(console: Console, text: RenderableType) -> None:
     """Print a text; unless it is on a terminal, without trailing blanks."""
     if console.is_terminal:
-        console.print(text)
+        console.print(text, crop=False)
         return
     with console.capture() as captured:
-        console.print(text)
+        console.print(text, crop=False)
     console.file.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 
-def console(*, color: bool = True, stderr: bool = False) -> Console:
-    """Return a console; it writes no colour unless wanted, and does not fold lines in a pipe."""
-    made = Console(no_color=not color, highlight=False, stderr=stderr, soft_wrap=False, emoji=False, markup=False)
-    if not made.is_terminal:
-        made = Console(no_color=True, highlight=False, stderr=stderr, width=160, emoji=False, markup=False)
-    return made
+def console(*, color: bool = True, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return a console; it writes no colour unless wanted, and a pipe is as wide as COLUMNS says, or 160."""
+    how: dict[str, Any] = {"highlight": False, "stderr": stderr, "emoji": False, "markup": False, "quiet": quiet}
+    made = Console(no_color=not color, **how)
+    if made.is_terminal:
+        return made
+    wide = os.environ.get("COLUMNS", "")
+    return Console(no_color=True, width=max(_NARROWEST, int(wide)) if wide.isdecimal() else _PIPE, **how)

@@ -38,7 +38,7 @@ def test_the_first_screen_says_what_is_wrong_and_what_comes_next(empty: Database
         "",
         "The database is as its own catalogue says, in 6 tables.",
         f"Read all rows as well with: fixer check --deep '{empty.dsn}'",
-        f"Note what it should be with: fixer init '{empty.dsn}'",
+        f"Write down what it should be with: fixer init '{empty.dsn}'",
     ]
     assert every.count("has no key") == 4
     assert every.splitlines()[-1] == "The database is as its own catalogue says, in 6 tables."

@@ -108,7 +108,7 @@ def test_an_online_run_that_meets_a_bug_says_how_to_go_on(broken: Database, tmp_
     ended = fixer(*words, "--log-file", "log", cwd=tmp_path)
     models(tmp_path)
 
-    assert "What was committed stands: `fixer apply --mode online`" in ended.stderr
+    assert "Finished steps are kept: `fixer apply --mode online`" in ended.stderr
     assert ended.returncode == 2
     assert (fixer(*words, cwd=tmp_path).returncode, broken.ask("SELECT count(*) FROM fixer_journal.run")) == (0, 1)
 

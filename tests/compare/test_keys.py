@@ -89,7 +89,7 @@ def test_a_repeat_in_the_wrong_order_is_found(store: Case) -> None:
     with store.connection as later:  # a session that has not seen the index as it was
         later.cursor().execute("INSERT INTO goods (name) VALUES ('a')")
 
-    assert "goods should have each (name) once, has it repeatedly under goods_name_key" in str(
+    assert "goods should have each (name) once, has rows that repeat it under goods_name_key" in str(
         told(store.check(deep=True))
     )
 

@@ -22,7 +22,8 @@ from typing import Any
 from fixer.connect import _supervise
 
 HOUSE = Path(__file__).resolve().parents[2]
-CLEAN = {name: value for name, value in os.environ.items() if not re.match("PG|DATABASE_|NO_COLOR|FORCE_COLOR", name)}
+_UNWANTED = "PG|DATABASE_|NO_COLOR|FORCE_COLOR|COLUMNS"  # workers of xdist have COLUMNS
+CLEAN = {name: value for name, value in os.environ.items() if not re.match(_UNWANTED, name)}
 CLEAN["PGMEND_CONTRACT"] = "contracts.trading:metadata"
 
 

@@ -19,7 +19,7 @@ COSTS = {
     ("atomic", "widen books.pages"): (1, 1, 2),
     ("online", "in pgmend_new_pages"): (1, 1, 1),
     ("online", "prove that pgmend_new_pages is filled"): (1, 0, 0),
-    ("online", "let pgmend_new_pages take the place"): (0, 0, 0),
+    ("online", "put pgmend_new_pages in place of"): (0, 0, 0),
     ("online", "drop the invalid index"): (0, 0, 0),
 }
 

@@ -255,7 +255,7 @@ def test_what_pointed_at_nothing_under_a_valid_key_comes_back_at_undo(database: 
         run = fixer.apply(resolve(database.seen_by(owner)), OF_STRAYS, mode=mode, allow_hazards="all")
         assert moved(run) == {"cow": 1}
         after = all_of(database)
-        with pytest.raises(UndoRefused, match=r"Only a superuser can take run 1 back: the .* pointed at no row of"):
+        with pytest.raises(UndoRefused, match=r"Only a superuser can undo run 1: the .* pointed at no row of"):
             fixer.undo(resolve(database.seen_by(owner)), run.run or 0)
         assert differences(after, database) == []
         fixer.undo(resolve(database.dsn), run.run or 0)

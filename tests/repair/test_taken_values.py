@@ -287,7 +287,7 @@ def test_a_value_that_would_be_refused_is_for_a_person(database: Database, name:
 
     with (
         closing(psycopg2.connect(database.dsn)) as connection,
-        pytest.raises(NeedsPermission, match="A person has to decide") as refused,
+        pytest.raises(NeedsPermission, match="needs a human decision") as refused,
     ):
         fixer.apply(connection, models, allow_hazards="all", mode=mode)
 

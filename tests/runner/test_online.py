@@ -167,8 +167,8 @@ def test_a_table_is_locked_once_for_what_takes_a_moment_and_apart_for_what_reads
     assert fixer(*APPLY, "--allow-hazards", "all", "--dsn", large.dsn).returncode == 0
 
     done = large.run("SELECT xmin::text, step ->> 'title' FROM fixer_journal.step WHERE step ->> 'table' ~ 'users'")
-    defaults = {xmin for xmin, title in done if " default to " in title}
-    reading = {xmin for xmin, title in done if "ahead of the data" in title}
+    defaults = {xmin for xmin, title in done if "set the default of " in title}
+    reading = {xmin for xmin, title in done if " past the highest " in title}
     assert len(defaults) == 1
     assert reading
     assert all(sum(xmin == each for each, _ in done) == 1 for xmin in reading)

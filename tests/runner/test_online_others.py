@@ -221,7 +221,7 @@ def test_a_step_that_fails_twice_though_nobody_did_anything_is_told_at_once(labo
     with lent(laboratory.server(18), FILLED) as database:
         database.run("ALTER TABLE users ADD CONSTRAINT odd CHECK (id < 0) NOT VALID")
         ended = fixer(*APPLY, "--dsn", database.dsn)
-        told = [word in ended.stderr for word in ("failed twice", "odd", "goes on from there")]
+        told = [word in ended.stderr for word in ("failed twice", "odd", "continues from there")]
 
         assert (ended.returncode, told, ended.stderr.count("planning again")) == (2, [True] * 3, 1)
 

@@ -58,7 +58,7 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
         if column not in table.unproved:
             # Without a name, so that PostgreSQL gives it the usual one.
             add = SQL("ADD NOT NULL {} NOT VALID").format(Identifier(column))
-            yield alter(guard, name, f"let no NULL into {where}", add, merge=True)
+            yield alter(guard, name, f"refuse new NULLs in {where}", add, merge=True)
         yield _prove_all(proof, name)
         return
     constraint = helper(column)
@@ -66,7 +66,7 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     if there is None:
         check_ = SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID")
         action = check_.format(Identifier(constraint), Identifier(column))
-        yield alter(guard, name, f"let no NULL into {where}", action, merge=True)
+        yield alter(guard, name, f"refuse new NULLs in {where}", action, merge=True)
     if there is None or not there.validated:
         yield validate(proof, name, constraint, f"prove that {where} holds no NULL")
     # In two statements: if the check that proves it were dropped in the same one, SET NOT NULL would read the table.
@@ -113,7 +113,7 @@ def _inherited(table: Table, wanted: Index) -> Iterator[Step]:
             )
         if name:
             action = SQL("ALTER CONSTRAINT {} INHERIT").format(Identifier(name))
-            title = f"let heirs have the NOT NULL of {table.name.name}.{column}"
+            title = f"extend NOT NULL of {table.name.name}.{column} to the tables that INHERIT it"
             yield alter(Phase.RELEASE, table.name, title, action)
 
 
@@ -170,7 +170,7 @@ def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[
         keys = ", ".join(q.quoted([each]) for each in wanted.columns)
         parts = map(Literal, (shape, name, q.quoted(table.name), keys, column))
         statement = SQL("SELECT format({}, {}, {})").format(SQL(", ").join(parts), order, bound)
-        title = f"let none of the new numbers of {table.name.name}.{column} be taken twice"
+        title = f"build a temporary unique index over new values of {table.name.name}.{column}"
         lock = Lock.SHARE if table.inherits else Lock.SHARE_UPDATE_EXCLUSIVE
         rows, concurrent = table.estimated_rows, not table.inherits
         yield Step(

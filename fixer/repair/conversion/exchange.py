@@ -45,7 +45,7 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
     change = Step(
         Phase.EXCHANGES,
         name,
-        f"let {shadow.beside} take the place of {name.name}.{shadow.column.name}, which stays as {shadow.kept}",
+        f"put {shadow.beside} in place of {name.name}.{shadow.column.name}, which is kept as {shadow.kept}",
         SQL(";\n").join(_change(shadow, actual.version, others)),
         shape=Shape(
             renames=((shadow.column.name, shadow.kept),),

@@ -159,7 +159,7 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
     yield _convert(finding, way, found, actual)
     if found.default is not None and wanted.default is not None and not wanted.sequence:
         action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(wanted.default))
-        yield alter(Phase.DEFAULTS, name, f"let {name.name}.{column} default to {wanted.default}", action)
+        yield alter(Phase.DEFAULTS, name, f"set the default of {name.name}.{column} to {wanted.default}", action)
 
 
 def _may_be_emptied(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> bool:

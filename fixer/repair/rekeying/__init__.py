@@ -65,7 +65,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
     yield replace(rename, shape=replace(rename.shape, renames=((column, aside),)))
     if actual.tables[name].columns[column].not_null:
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
-        yield alter(Phase.ASIDE, name, f"let {aside} be NULL in new rows", action)
+        yield alter(Phase.ASIDE, name, f"drop NOT NULL of {name.name}.{aside}", action)
     type_ = SQL(contract.tables[name].columns[column].full_type)
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
     added = Added(column, kept=_told_by(texts, aside))
@@ -160,7 +160,7 @@ def to_the_last(half: Half, actual: Schema, holding: str) -> Iterator[Step]:
     yield Step(
         Phase.REFERENCES,
         name,
-        f"let go of what held {name.name}.{column} in step",
+        f"drop the trigger that kept {name.name}.{column} in step",
         SQL(";\n").join([sync_triggers.unsynced(name, beside), *drop]),
         touches=tuple({k.target for k in old}),
         shape=Shape(orphans_by=(half.aside,)),

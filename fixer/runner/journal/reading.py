@@ -103,8 +103,8 @@ def _steps(cursor: Cursor, run: int) -> tuple[tuple[DoneStep, ...], list[Definit
         ]
     except (LookupError, TypeError, ValueError, AttributeError):
         raise UndoRefused(
-            f"Run {run} was entered by another version of the fixer, which this one cannot read: finish it, take it"
-            " back or prune it with that version. Nothing was changed."
+            f"Run {run} was entered by another version of the fixer, which this one cannot read: finish it, undo"
+            " or prune it with that version. Nothing was changed."
         ) from None
     return tuple(steps), [part for *_, part in entered if part]
 

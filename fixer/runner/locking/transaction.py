@@ -56,7 +56,7 @@ def gave_up(error: psycopg2.Error) -> str:
     """Return the message for a transient failure that did not pass in ATTEMPTS attempts."""
     if isinstance(error, pg.LockNotAvailable):
         return (
-            f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
+            f"Could not get the lock in {ATTEMPTS} attempts: {told(error)}."
             f" Try again when the database is quieter, or with a longer {option('lock_timeout')}. Nothing was changed."
         )
     return f"The database refused {ATTEMPTS} times: {told(error)}. Nothing was changed."

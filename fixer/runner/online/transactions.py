@@ -40,7 +40,7 @@ class Transactions:
         """Return the sentence that says what an unfinished run has changed, and how to continue."""
         if not self.run:
             return "Nothing was changed."
-        return f"What was done stands as run {self.run}: `fixer apply --mode online` goes on from there."
+        return f"Finished steps are kept as run {self.run}: `fixer apply --mode online` continues from there."
 
     @contextmanager
     def short(

@@ -88,9 +88,9 @@ def _account(cursor: Cursor, number: int) -> Account:
     if account is None:
         raise UsageError(f"There is no run {number}: see `fixer history`.")
     if account.mode == "undo":
-        raise UndoRefused(f"Run {number} took another run back: apply the plan again instead.")
+        raise UndoRefused(f"Run {number} is the undo of another run: apply the plan again instead.")
     if account.undone_by:
-        raise UndoRefused(f"Run {number} was taken back already, by run {account.undone_by}.")
+        raise UndoRefused(f"Run {number} was undone already, by run {account.undone_by}.")
     return account
 
 
@@ -103,7 +103,7 @@ def _undoable(cursor: Cursor, account: Account) -> Undoable:
     for later, found in reading.later_runs(cursor, number):
         if shared := found.relations & (before.relations | left.relations):
             names = ", ".join(sorted(str(found.table(oid)) for oid in shared))
-            raise UndoRefused(f"Run {later} came after and changed {names}: take that one back first.")
+            raise UndoRefused(f"Run {later} came after and changed {names}: undo that one first.")
     below = before.below, left.below if account.finished else None
     return Undoable(number, account.steps, before.above, left.above, below)
 

@@ -65,8 +65,8 @@ def look_for_rights(cursor: Cursor, number: int) -> None:
     cursor.execute(_UNREADABLE, (JOURNAL,))
     for (owner,) in cursor.fetchall():
         raise UndoRefused(
-            f"Only {owner}, which made the journal, a member of that role or a superuser may take run {number} back:"
-            " let one of them do so."
+            f"Only {owner}, which made the journal, a member of that role or a superuser may undo run {number}: let one"
+            " of them do it."
         )
 
 
@@ -77,7 +77,7 @@ def look_for_sleepers(session: Session, past: Past) -> None:
         if slept and (now is None or now.detail["asleep"] != key.detail["asleep"]):
             raise UndoRefused(
                 f"Triggers of {key.name} of {past.then.table(key.of)} were switched off before run {session.run},"
-                " and only a superuser may switch them off again: let one take the run back."
+                " and only a superuser may switch them off again: let one undo the run."
             )
 
 

@@ -85,7 +85,7 @@ def look_for_parentless(session: Session, past: Past) -> None:
         if key.detail["type"] == "f" and forbids(key) and (rows := _parentless_still(session, past, key)):
             columns, parent = ", ".join(key.detail["columns"]), _parent(session, past, past.then, key)
             raise UndoRefused(
-                f"Only a superuser can take run {past.run} back: the {columns} of {counted(rows)} of {name} pointed"
+                f"Only a superuser can undo run {past.run}: the {columns} of {counted(rows)} of {name} pointed"
                 f" at no row of {parent} before it, although {key.name} forbids that."
             )
 

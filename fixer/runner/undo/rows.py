@@ -81,7 +81,7 @@ def _taken_back(session: Session, past: Past, together: Sequence[DoneStep]) -> R
     """Undo what a step did to rows, or which rows several moved in one transaction."""
     there = [(done, oid) for done in together if (oid := past.oid(done.step)) is not None]
     for done, _ in there:
-        session.progress(f"take back: {done.step.title}")
+        session.progress(f"undo: {done.step.title}")
     if not there:
         return Returned()
     done, oid = there[0]

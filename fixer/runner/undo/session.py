@@ -61,8 +61,8 @@ class Session:
         except psycopg2.Error as error:
             why = _in_the_way(error) or told(error)
             if error.pgcode == INSUFFICIENT_PRIVILEGE:
-                why += "; the role that owns its tables, a member of that role or a superuser may take it back"
-            raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {why}.") from None
+                why += "; the role that owns its tables, a member of that role or a superuser may undo it"
+            raise UndoRefused(f"Run {self.run} cannot be undone ({title}): {why}.") from None
 
 
 def _in_the_way(error: psycopg2.Error) -> str:
@@ -73,5 +73,5 @@ def _in_the_way(error: psycopg2.Error) -> str:
         return ""
     is_superuser = error.cursor.connection.info.parameter_status("is_superuser") == "on"
     parentless = error.pgcode == FOREIGN_KEY_VIOLATION and not is_superuser
-    way = "if they did before the run, a superuser may take it back" if parentless else _NOBODY
+    way = "if they did before the run, a superuser may undo it" if parentless else _NOBODY
     return f"rows of {said.schema_name}.{said.table_name} {meant.format(part)}: {way}"

@@ -18,7 +18,7 @@ SLEPT = "Triggers of {} were switched off before run 1, and only a superuser may
 IN_THE_WAY = {
     "disabled-foreign-key: disabled, and orphans came in": SLEPT.format("reviews_book_id_fkey of public.reviews"),
     "disabled-unique: disabled, and rows repeat": SLEPT.format("members_email_key of public.members"),
-    "orphan-rows: under a key that is valid by the catalogue": "Only a superuser can take run 1 back: the book_id of 3"
+    "orphan-rows: under a key that is valid by the catalogue": "Only a superuser can undo run 1: the book_id of 3"
     " rows of public.reviews pointed at no row of public.books before it, although reviews_book_id_fkey forbids that",
     "failing-unique: values that repeat": "rows of public.authors would repeat values that authors_name_key holds"
     " only once: no role can allow that while it stands",
@@ -54,7 +54,5 @@ def test_an_owner_is_told_whose_journal_it_may_not_read(laboratory: Laboratory) 
         case.break_("ALTER TABLE reviews ALTER COLUMN id DROP DEFAULT")
         with closing(psycopg2.connect(case.server.database_dsn(case.name))) as superuser:
             run = fixer.apply(superuser, case.sound.contract, allow_hazards="all").run or 0
-        with pytest.raises(
-            UndoRefused, match=r"^Only postgres, .* or a superuser may take run 1 back: let one of them"
-        ):
+        with pytest.raises(UndoRefused, match=r"^Only postgres, .* or a superuser may undo run 1: let one of them"):
             fixer.undo(case.connection, run)

@@ -615,7 +615,7 @@ def test_an_owner_learns_who_may_bring_back_orphans_under_a_valid_key(laboratory
             f" TO {owner}; SET session_replication_role = replica; INSERT INTO c VALUES (1, 7)"
         )
         run = repaired(database, parents(Integer), "atomic", owner)
-        with pytest.raises(UndoRefused, match="Only a superuser can take run 1 back"):
+        with pytest.raises(UndoRefused, match="Only a superuser can undo run 1"):
             taken_back(database, run, owner)
         taken_back(database, run)
 

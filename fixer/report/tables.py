@@ -1,0 +1,139 @@
+"""Tables for people: steps, ledger, past runs; each with a form for screens that have no room for its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from fixer.model.plan import Plan
+from fixer.model.run import Entry, PastRun
+
+_READABLE = 44  # characters of a step's title in one line
+
+
+@dataclass(frozen=True)
+class ByWidth:
+    """A table, or its narrow form if the screen is too small for the table."""
+
+    table: Table
+    narrow: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the form that fits the screen."""
+        room = options.update(width=10_000)
+        fits = self.table.__rich_measure__(console, room).minimum <= options.max_width
+        yield self.table if fits else self.narrow
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return all the room there is: which form fits is asked again."""
+        return Measurement(1, options.max_width)
+
+
+def of_steps(plan: Plan, verbose: bool) -> ByWidth:
+    """Return the steps with lock, hazard, rows, bytes and time: in columns, or some of it below the title."""
+    columns, below = _titled(min(_READABLE, max(len(step.title) for step in plan.steps))), _titled()
+    columns.add_column("lock", style="dim", no_wrap=True)
+    columns.add_column("hazard", style="yellow", no_wrap=True)
+    for table, names in ((columns, ("rows", "reads", "writes", "time")), (below, ("rows", "time"))):
+        for name in names:
+            table.add_column(name, justify="right", no_wrap=True)
+    for step in plan.steps:
+        number, rows = str(step.number), str(step.effect.rows) if step.effect.rows else ""
+        lock, hazard, time = str(step.lock).lower(), str(step.hazard or ""), time_of(step.cost.seconds)
+        reads, writes = bytes_of(step.cost.reads), bytes_of(step.cost.writes)
+        sql = [Text(step.sql, style="dim")] if verbose else []
+        columns.add_row(number, Group(Text(step.title), *sql), lock, hazard, rows, reads, writes, time)
+        below.add_row(number, Group(Text(step.title), _beneath(lock, hazard, reads, writes), *sql), rows, time)
+    return ByWidth(columns, below)
+
+
+def _titled(least: int | None = None) -> Table:
+    """Return a table that begins with the number and the title of a step."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right", style="dim", no_wrap=True)
+    table.add_column("step", overflow="fold", ratio=1, min_width=least)
+    return table
+
+
+def _beneath(lock: str, hazard: str, reads: str, writes: str) -> Text:
+    """Return in one line what has no column of its own."""
+    said = {"lock": lock, "hazard": hazard, "reads": reads, "writes": writes}
+    return Text(", ".join(f"{name} {value}" for name, value in said.items() if value), style="dim")
+
+
+def time_of(seconds: float) -> str:
+    """Return a time in words."""
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def bytes_of(number: float) -> str:
+    """Return a number of bytes in words; nothing for none."""
+    units = ["GB", "MB", "kB", "B"]
+    while number >= 1000 and units[1:]:
+        number /= 1000
+        units.pop()
+    return f"{number:.0f} {units[-1]}" if number else ""
+
+
+def of_ledger(entries: Iterable[Entry]) -> RenderableType:
+    """Return the ledger, which accounts for every row: a table, or a sum for each table."""
+    title = "ledger: before + inserted = after + quarantined"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("table", no_wrap=True)
+    for name in ("before", "inserted", "after", "quarantined"):
+        table.add_column(name, justify="right", no_wrap=True)
+    sums = [Text(title, style="italic")]
+    for entry in entries:
+        cells = (entry.before, entry.inserted, entry.after, entry.quarantined)
+        table.add_row(str(entry.table), *map(str, cells))
+        sums.append(Text("  {}: {} + {} = {} + {}".format(entry.table, *cells)))
+    return ByWidth(table, Group(*sums, Text()))
+
+
+def of_runs(runs: Sequence[PastRun]) -> RenderableType:
+    """Return past runs, the newest first: a table, or some lines for each."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("run", "steps", "quarantined") else "left")
+    lines: list[RenderableType] = []
+    for run in runs:
+        moved = "" if run.quarantined is None else str(run.quarantined)
+        began, ended = _moment(run.started_at), _moment(run.finished_at or "unfinished")
+        cells = (str(run.run), began, ended, run.mode, run.role, str(run.steps), moved, _undo(run))
+        table.add_row(*cells, run.contract, run.plan)
+        finished = f"finished {ended}" if run.finished_at else ended
+        lines += [Text(f"run {run.run}, started {began}, {finished}", style="bold")]
+        lines += [Text(f"  {run.mode}, by {run.role}, {counted(run.steps, 'step')}, {moved or 'unknown'} quarantined")]
+        lines += [Text(f"  undo: {_undo(run) or 'not possible'}; plan {run.plan} for {run.contract}")]
+    return ByWidth(table, Group(*lines))
+
+
+def _moment(text: str) -> str:
+    """Return a moment without the parts of its second."""
+    whole, _, rest = text.partition(".")
+    return whole + rest.lstrip("0123456789")
+
+
+def _undo(run: PastRun) -> str:
+    """Return whether a run can be undone, or was."""
+    if run.undone_by:
+        return f"by run {run.undone_by}"
+    return "possible" if run.undoable else ""
+
+
+def typed(what: str, command: str) -> Text:
+    """Return a line with a command to type; no screen folds it, because its first part alone would run if pasted."""
+    return Text.assemble(f"{what}: ", (command, "bold"), no_wrap=True, overflow="ignore")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 step, 2 steps."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,68 @@
+"""Tables on screens of any width: they are read, and not spelt."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lab.commands import apply
+from lab.database import Database
+from lab.process import fixer
+
+WIDTHS = [40, 60, 80, 100, 120, 200]
+TITLES = (
+    "create the sequence users_id_seq", "add PRIMARY KEY (id) to users",
+    "insert the default row username 'PAPER_TRADER_001' into users",
+    "its user_id points at no row of users (orphans: quarantine)",
+)  # fmt: skip
+
+
+def shown(width: int, *words: object) -> list[str]:
+    """Return the lines of a command, without those with the next command, which are not folded."""
+    lines = fixer(*words, env={"COLUMNS": str(width)}).stdout.splitlines()
+    return [line for line in lines if ": fixer " not in line]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_plan_is_read_at_any_width(broken: Database, width: int) -> None:
+    lines = shown(width, "plan", "--dsn", broken.dsn)
+    words = " ".join(re.sub(r"\d+ ms", "", " ".join(lines)).split())
+    steps = [line for line in lines if re.match(r" ?\d+   ", line)]
+
+    assert max(map(len, lines)) <= width
+    assert {line[-3:] for line in steps} == {" ms"}
+    assert len({len(line) for line in steps}) == 1  # times stand right-aligned
+    if width >= 80:
+        assert [title for title in TITLES if not re.search(_with_gaps(title), words)] == []
+
+
+def _with_gaps(title: str) -> str:
+    """Return a pattern of a title, between whose words a folded line may have its rows, lock and bytes."""
+    return r"(?: .{0,90}?)? ".join(map(re.escape, title.split()))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_line_of_a_table_is_longer_than_the_screen(broken: Database, width: int) -> None:
+    apply(broken, "--allow-hazards", "all")
+    history = shown(width, "history", "--dsn", broken.dsn)
+    check = shown(width, "check", "--dsn", broken.dsn)
+    undone = shown(width, "undo", "1", "--yes", "--dsn", broken.dsn)
+
+    assert max(map(len, [*history, *check, *undone])) <= width
+    assert "quarantined" in " ".join(history)
+    assert ("paper_trades: 2093 + 7 = 2100 + 0" if width < 64 else "2093 7 2100 0") in " ".join(
+        " ".join(undone).split()
+    )
+
+
+def test_a_command_to_paste_is_not_folded(broken: Database) -> None:
+    lines = fixer("check", "--dsn", broken.dsn, env={"COLUMNS": "40"}).stdout.splitlines()
+
+    assert lines[-1] == f"See the repair with: fixer plan --dsn '{broken.dsn}'"
+
+
+def test_what_a_dumb_terminal_gets_has_no_escapes(broken: Database) -> None:
+    printed = fixer("plan", "--dsn", broken.dsn, env={"TERM": "dumb", "FORCE_COLOR": "", "COLUMNS": "80"}).stdout
+
+    assert "\x1b" not in printed
