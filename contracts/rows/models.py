@@ -43,8 +43,8 @@ def say_less(contract: Contract) -> bool:
 def _models(contract: Contract) -> dict[QName, sa.Table]:
     """Return the tables of a contract that come from models, each with its model."""
     tables = contract.metadata.tables.values() if contract.metadata is not None else ()
-    models = {(model.schema, model.name): model for model in tables}
-    found = ((name, models.get((*name,)) or models.get((None, name.name))) for name in contract.tables)
+    models: dict[tuple[str | None, str], sa.Table] = {(model.schema, model.name): model for model in tables}
+    found = ((name, models.get(name, models.get((None, name.name)))) for name in contract.tables)
     return {name: model for name, model in found if model is not None}
 
 

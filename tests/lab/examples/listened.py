@@ -29,6 +29,7 @@ sa.Table(
     metadata,
     sa.Column("paint_id", sa.ForeignKey("paints.id"), primary_key=True),
     sa.Column("coat_id", sa.ForeignKey("coats.id"), primary_key=True),
+    schema="public",
 )
 RULES = {
     "paints": [
