@@ -12,7 +12,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import NullType
 
 from contracts.rows.laws.references import APART
-from contracts.rows.tables import AnyColumn, AnyType
+from contracts.rows.tables import AnyColumn, AnyType, columns_of, takes_null
 from fixer.model.contract import Contract
 from fixer.model.expression import column_of, compared, tail_of
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
@@ -25,12 +25,54 @@ _GUARD = re.compile(r"CHECK \((.*)\)(?: NOT VALID)?", re.DOTALL)
 
 def models_of(contract: Contract) -> sa.MetaData:
     """Return models of the tables of a contract: columns, keys, checks, indexes and foreign keys."""
-    metadata = sa.MetaData()
+    metadata, models = sa.MetaData(), _models(contract)
     for name, table in contract.tables.items():
-        sa.Table(name.name, metadata, *_parts(table), schema=name.schema)
+        made = sa.Table(name.name, metadata, *_parts(table), schema=name.schema)
+        if name in models:
+            _keep_info(made, models[name])
     for target, columns in _apart(contract).items():
         sa.Table(target.name, metadata, *columns.values(), schema=target.schema, info={APART: True})
     return metadata
+
+
+def say_less(contract: Contract) -> bool:
+    """Return whether the models of a contract say less than was made of them: a listener may add rules to a table."""
+    return any(_says_less(model, contract.tables[name]) for name, model in _models(contract).items())
+
+
+def _models(contract: Contract) -> dict[QName, sa.Table]:
+    """Return the tables of a contract that come from models, each with its model."""
+    tables = contract.metadata.tables.values() if contract.metadata is not None else ()
+    models: dict[tuple[str | None, str], sa.Table] = {(model.schema, model.name): model for model in tables}
+    found = ((name, models.get(name, models.get((None, name.name)))) for name in contract.tables)
+    return {name: model for name, model in found if model is not None}
+
+
+def _says_less(model: sa.Table, table: Table) -> bool:
+    """Return whether a table has more columns, NOT NULLs, keys, checks or references than its model."""
+    needs_value = {column.name for column in model.columns if not takes_null(column)}
+    if any(column.not_null and column.name not in needs_value for column in table.columns.values()):
+        return True
+    keys = [each for each in model.constraints if isinstance(each, _KEYS) and len(each.columns)]
+    rules = [len(columns_of(model)), len([*keys, *(each for each in model.indexes if each.unique)])]
+    rules += [_count(model, sa.CheckConstraint), _count(model, sa.ForeignKeyConstraint)]
+    made = [len(table.columns), len([each for each in table.indexes if each.unique or each.exclusion])]
+    made += [len(table.checks), len(table.foreign_keys)]
+    return any(there > said for there, said in zip(made, rules, strict=True))
+
+
+_KEYS = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, pg.ExcludeConstraint)
+
+
+def _count(model: sa.Table, kind: type[sa.Constraint]) -> int:
+    return sum(isinstance(each, kind) for each in model.constraints)
+
+
+def _keep_info(made: sa.Table, model: sa.Table) -> None:
+    """Give the columns the hints of the models."""
+    there = columns_of(model)
+    for column in made.columns:
+        column.info |= there[column.name].info if column.name in there else {}
 
 
 def _apart(contract: Contract) -> dict[QName, dict[str, AnyColumn]]:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from sqlalchemy import (
+    CHAR,
     DDL,
     BigInteger,
     Boolean,
@@ -29,13 +30,16 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     create_engine,
     event,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, UUID
+from sqlalchemy.engine import Dialect
 from sqlalchemy.pool import NullPool
+from sqlalchemy.types import TypeEngine
 
 from fixer import api
 from fixer.contract.models import build as contract
@@ -124,6 +128,16 @@ def serials() -> MetaData:
     return made
 
 
+class Padded(TypeDecorator[str]):
+    """A type that asks the dialect, as recipes for texts of a fixed length do."""
+
+    impl = CHAR
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return dialect.type_descriptor(CHAR(9))
+
+
 def kinds() -> MetaData:
     made = MetaData()
     Table(
@@ -135,6 +149,7 @@ def kinds() -> MetaData:
         Column("at", DateTime(timezone=True), server_default=text("now()")),
         Column("on", Boolean, server_default=text("true")),
         Column("double", Integer, Computed('length("data"::text) * 2')),
+        Column("padded", Padded),
         Column("half", String(20), server_default="it's :x"),
         Index("k_partial", "at", postgresql_where=text('"on"')),
         Index("k_expression", text("lower(half)")),

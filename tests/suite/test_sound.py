@@ -16,7 +16,7 @@ from contracts.proof.databases.place import Given
 from contracts.proof.writing.inserting import insert
 from contracts.proof.writing.transactions import example, rolled_back
 from fixer.connect.servers import Server
-from lab.examples import further, kept, oddities, ordinary
+from lab.examples import further, kept, listened, oddities, ordinary
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of
 
@@ -88,6 +88,14 @@ def test_twenty_ordinary_tables_are_green(make: Make, tmp_path: Path, version: i
 
     assert proof.red == {}
     assert len(proof.green) > 450
+
+
+def test_rules_that_listeners_add_are_kept(make: Make, tmp_path: Path) -> None:
+    proof = prove(make(listened.metadata), "lab.examples.listened:metadata", tmp_path)
+
+    assert proof.red == {}
+    assert proof.untried == {}
+    assert f"{GOOD}[paints]" in proof.green
 
 
 def test_what_has_no_values_left_is_said_and_not_red(make: Make, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from contracts.proof.cases import Case, cases_of
 from contracts.rows.laws.references import APART
-from contracts.rows.models import models_of
+from contracts.rows.models import models_of, say_less
 from fixer import api
 from fixer.connect.target import Target
 from fixer.contract import in_project as nearest
@@ -20,10 +20,11 @@ from fixer.model.table import QName
 def with_models(contract: Contract) -> Contract:
     """Return a contract with models of what was read: where it has none, or they do not say what is made of them.
 
-    They say too much where a part of them is refused, and too little of a table that INHERITs columns.
+    They say too much where a part of them is refused, and too little of a table that INHERITs columns, or to which a
+    listener adds a rule.
     """
     heirs = any(table.parents for table in contract.tables.values())
-    lacks = contract.metadata is None or contract.refused or heirs
+    lacks = contract.metadata is None or contract.refused or heirs or say_less(contract)
     return replace(contract, metadata=models_of(contract)) if lacks else contract
 
 

@@ -17,8 +17,8 @@ from types import FunctionType
 from typing import Any  # what SQLAlchemy's objects hold, which is looked at before it is used
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import base as compilers
+from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, SetColumnComment, SetTableComment
 from sqlalchemy.sql import schema, sqltypes
@@ -62,7 +62,7 @@ _KINDS = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, sa.CheckConstraint, sa.F
 _ELEMENTS = (CreateTable, CreateColumn, CreateIndex, AddConstraint, SetTableComment, SetColumnComment)
 _PARTS = (sa.Table, sa.Column, sa.Identity, sa.Computed, sa.DefaultClause, sa.ForeignKey, sa.Index, TextClause, *_KINDS)
 _HELD = (str, int, float, bool, type(None), tuple)
-_DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 _of_column = attrgetter("nullable", "primary_key", "system", "autoincrement", "comment")
 _of_key = attrgetter("onupdate", "ondelete", "use_alter", "match")
 _of_identity = attrgetter(

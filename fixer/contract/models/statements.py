@@ -11,8 +11,7 @@ from pathlib import Path
 from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engine
 from sqlalchemy import Column as SAColumn
 from sqlalchemy import Table as SATable
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
+from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType, psycopg2
 from sqlalchemy.exc import CompileError, NoInspectionAvailable, SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
@@ -22,7 +21,7 @@ from fixer.contract.models.typeless import spellable
 from fixer.errors import ContractError, words_of
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 
-_DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
+_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
 SCRATCH = "pg_temp"
 Homes = Mapping[str | None, str]  # where the schemas of the models stand
 

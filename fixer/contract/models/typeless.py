@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import CreateColumn, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import UserDefinedType
 
-_DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 
 
 class _Unknown(UserDefinedType[object]):
