@@ -64,6 +64,8 @@ def _forbidden(step: Step, future: Schema) -> str:
         return f"the {name} depends on {step.drops}: drop it, and create it again afterwards"
     if table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
         return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
+    if why := _numbers_with_others(step, table, future):
+        return why
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
@@ -71,6 +73,18 @@ def _forbidden(step: Step, future: Schema) -> str:
         return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
+
+
+def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
+    """Return why a step may not number the rows of a table anew; empty if it does not, or no others have its column."""
+    for added in step.shape.added if table.heirs or table.parents else ():
+        above = [
+            each for each in table.parents if each in future.tables and added.column in future.tables[each].columns
+        ]
+        if added.counts and (table.heirs or above):
+            one, other = ("others", table.name) if table.heirs else (table.name, above[0])
+            return f"{one} INHERIT from {other}: decide which numbers the rows of all these get in {added.column}"
+    return ""
 
 
 def untold(step: Step, table: Table) -> str:

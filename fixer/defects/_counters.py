@@ -55,6 +55,27 @@ def parcels() -> sa.MetaData:
     return metadata
 
 
+def seats() -> sa.MetaData:
+    """Return a contract with a table that counts, from which another INHERITs, and from that in turn another."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    key, place = sa.Column("id", sa.Integer, primary_key=True), sa.Column("place", sa.Text, nullable=False)
+    above = sa.Table("se%ats", metadata, key, place)
+    for name, parent in (("boxes", "se%ats"), ("stalls", "boxes")):
+        own = sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
+        heir = sa.Table(name, metadata, own, sa.Column(f"of_{name}", sa.Integer), postgresql_inherits=parent)
+        heir.add_is_dependent_on(above)
+        above = heir
+    return metadata
+
+
+SEATED = """
+INSERT INTO "se%ats" (place) SELECT 'a' FROM generate_series(1, 3);
+INSERT INTO boxes (id, place) VALUES (nextval('"se%ats_id_seq"'), 'b'); INSERT INTO stalls (place) VALUES ('c');
+"""
+
+
 def downwards() -> sa.MetaData:
     """Return a contract whose numbers descend."""
     import sqlalchemy as sa

@@ -12,6 +12,7 @@ from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.constraints.foreign_keys import pairs
+from fixer.repair.counting.heirs import is_heirs
 from fixer.repair.counting.users import Users
 from fixer.repair.sequences import declared
 from fixer.sql.types import family, fits
@@ -73,6 +74,11 @@ def _inherited(table: Table, column: Column, contract: Contract) -> bool:
     """
     wanted = (contract.tables[parent].columns.get(column.name) for parent in table.parents if parent in contract.tables)
     return any(each and each.full_type == column.full_type for each in wanted)
+
+
+def above(table: Table, actual: Schema, contract: Contract) -> Iterator[Table]:
+    """Yield the tables of the contract from which a table INHERITs, as found: what is done to them is done to it."""
+    yield from (actual.tables[each] for each in table.parents if each in actual.tables and each in contract.tables)
 
 
 def missing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Column]]:
@@ -141,6 +147,14 @@ def checks(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterat
             yield table, check
 
 
+def own_checks(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Check]]:
+    """Yield each wanted check, after the table as found, unless it comes from one that the table INHERITs from."""
+    for table, check in checks(actual, contract):
+        names = (contract.tables[each.name].checks for each in above(table, actual, contract))
+        if not any((check.name, check.expression) in {(o.name, o.expression) for o in each} for each in names):
+            yield table, check
+
+
 def foreign_keys(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
@@ -184,7 +198,7 @@ def sequences(
     for table, wanted, found in numbered_columns(actual, contract, alike=alike):
         sequence = actual.sequences.get(found.sequence) if found.sequence else None
         model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
-        if sequence is None:
+        if sequence is None or is_heirs(table.name, wanted, contract):  # whose rows the table above shows
             continue
         shared = users.share(table.name, found) and not meant.share(table.name, wanted)
         if not shared or declared(sequence.name, table.name, wanted, contract):

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects.missing_inheritance import EVENT_ROWS, events
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -31,7 +32,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
     """Yield the wanted checks that do not exist while another check has their name."""
-    for table, check in walk.checks(actual, contract):
+    for table, check in walk.own_checks(actual, contract):
         found = names_match(check, table)
         if found and not stands(check, table):
             message = f"{table.name.name} should have CHECK {spelt(check)}, {check.name} says {spelt(found)}"
@@ -61,6 +62,13 @@ BREAK = (
 SPECIMENS = (
     Specimen("weaker", BREAK.format("(price > -1000)"), hazards=frozenset({"replaces-constraint"})),
     Specimen("on another column", BREAK.format("(pages > 0)"), hazards=frozenset({"replaces-constraint"})),
+    Specimen(
+        "of heirs too",
+        """ALTER TABLE "eve.nts" DROP CONSTRAINT "told%"; ALTER TABLE "eve.nts" ADD CONSTRAINT "told%" CHECK (true)""",
+        hazards=frozenset({"replaces-constraint"}),
+        contract=events,
+        setup=EVENT_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen("spelt otherwise", BREAK.format("((price > 0::numeric(4,2)))")),

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import sequences_in
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Sequence, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -107,5 +108,7 @@ NEAR_MISSES = (Specimen("from another start", 'ALTER SEQUENCE "or""der.ids" STAR
 
 
 def mutate(table: Table) -> Iterator[Composable]:
-    """Yield nothing, because it is about no table."""
-    return iter(())
+    """Yield statements that plant it in a table: let a sequence of which a default makes something count by sevens."""
+    for column in table.columns.values():
+        called = sequences_in(column.default or "") if not column.generates else []
+        yield from (SQL("ALTER SEQUENCE {} INCREMENT BY 7").format(Identifier(*name)) for name in called)

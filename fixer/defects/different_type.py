@@ -21,7 +21,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Table
 from fixer.repair.columns import apart_from_multirange
-from fixer.sql.compose import Composable
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-type"
 POINT = 4
@@ -66,5 +66,7 @@ NEAR_MISSES = (Specimen("with a comment", "COMMENT ON TYPE size IS 'in cm'", con
 
 
 def mutate(table: Table) -> Iterator[Composable]:
-    """Yield nothing, because models declare no type by itself."""
-    return iter(())
+    """Yield statements that plant it in a table: drop the default of a domain."""
+    for column in table.columns.values():
+        if column.base and column.supplied:
+            yield SQL("ALTER DOMAIN {} DROP DEFAULT").format(SQL(column.full_type))

@@ -34,7 +34,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
     """Yield the wanted checks that exist under no name, and whose own name no other check has."""
-    for table, check in walk.checks(actual, contract):
+    for table, check in walk.own_checks(actual, contract):
         if not stands(check, table) and not names_match(check, table):
             message = f"{table.name.name} should have CHECK {spelt(check)}, has none"
             yield Finding(SLUG, POINT, OfCheck(table.name, check), message)

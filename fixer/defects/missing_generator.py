@@ -4,7 +4,7 @@ Costs: every insert without an id fails with 23502 null value in column "id" vio
 23505, where the default is the same for each row of a transaction.
 Cure: give it an identity, or a sequence of its own as default, set past the highest id. Where the default may give two
 rows one number, such as max(id) + 1 or chance, or a trigger may number new rows, a person decides; a function that
-draws numbers stays.
+draws numbers stays. A table that INHERITs the number counts by the sequence of the other, where the contract lets it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import SEATED, seats
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -21,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import QName, Table
+from fixer.repair.counting.heirs import elder_of
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.defaults.left_out import filled_by
 from fixer.repair.numbers import held
@@ -36,6 +38,12 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
     """Yield the columns that should be numbered and have no sequence, no identity and no default that draws numbers."""
     for table, wanted, found in walk.numbered_columns(actual, contract):
+        if like := elder_of(table.name, wanted, actual, contract):
+            if not (found.sequence or like.is_followed_by(found)):  # shared-sequence is about those of others
+                has = f"DEFAULT {found.default}" if found.default else "no default"
+                message = f"{table.name.name}.{wanted.name} should be numbered like {like.table.name}, has {has}"
+                yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message)
+            continue
         given = Draws.ALWAYS if found.generates else draws(table.name, found, actual)
         if given is Draws.ALWAYS:
             continue
@@ -63,6 +71,8 @@ def _decided(table: QName, column: str) -> Repair:
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Give it an identity, or a sequence of its own."""
     table, column = finding.table, finding.about.wanted
+    if like := elder_of(table, column, actual, contract):
+        return Repair.of(like.followed_by(table))
     return Repair.of(give_generator(table, column, actual, held(table, column.name, actual, contract.schema)))
 
 
@@ -114,6 +124,8 @@ SPECIMENS = (
     ),
     Specimen("a trigger does other things", _TRIGGER.format("IF NEW.id = 1 THEN NEW.body = 'id := 1'; END IF;")),
     Specimen("chance", _DEFAULT.format("(random() * 1000000)::integer"), manual=True),
+    Specimen("of an heir of an heir", "ALTER TABLE stalls ALTER id DROP DEFAULT", contract=seats, setup=SEATED),
+    Specimen("of all heirs too", 'ALTER TABLE "se%ats" ALTER id DROP DEFAULT', contract=seats, setup=SEATED),
 )
 NEAR_MISSES = (
     Specimen(

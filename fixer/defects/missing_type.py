@@ -126,5 +126,7 @@ NEAR_MISSES = (
 
 
 def mutate(table: Table) -> Iterator[Composable]:
-    """Yield nothing, because models declare no type by itself."""
-    return iter(())
+    """Yield statements that plant it in a table: drop a domain, with the columns of it."""
+    for column in table.columns.values():
+        if column.base:
+            yield SQL("DROP DOMAIN {} CASCADE").format(SQL(column.full_type.removesuffix("[]")))

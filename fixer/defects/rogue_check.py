@@ -42,7 +42,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
     """Yield the checks that do not follow from the contract."""
     for wanted, table in walk.tables(actual, contract):
         known = [atom for check in wanted.checks for atom in atoms(check.expression, wanted)]
-        names = {check.name for check in wanted.checks}
+        names = {each.name for each in wanted.checks}
+        names |= {each.name for parent in walk.above(table, actual, contract) for each in parent.checks}
         for check in table.checks:
             ours = check.name.startswith(BESIDE) or is_guard(check.name)
             if (

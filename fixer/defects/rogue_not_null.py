@@ -43,8 +43,11 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the columns that refuse NULL, unlike the contract."""
     for wanted, table in walk.tables(actual, contract):
+        theirs = {
+            (c.name, _refuses_null(c, t)) for t in walk.above(table, actual, contract) for c in t.columns.values()
+        }
         for column in table.columns.values():
-            if not _refuses_null(column, table):
+            if not _refuses_null(column, table) or (column.name, True) in theirs:
                 continue
             about, here = OfColumn(table.name, column.name), f"{table.name.name}.{column.name}"
             if column.name not in wanted.columns:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import SEATED, seats
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -19,6 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Repair, Step
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Sequence, Table
+from fixer.repair.counting.heirs import elder_of
 from fixer.repair.counting.users import Users
 from fixer.repair.numbers import held
 from fixer.repair.sequences import count_by, declared, give_generator
@@ -35,7 +37,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
     users, meant = Users(actual), Users(contract.schema)
     for table, wanted, found in walk.numbered_columns(actual, contract):
         name = table.name
-        if found.sequence and users.share(name, found) and not meant.share(name, wanted):
+        like = elder_of(name, wanted, actual, contract) if found.sequence else None
+        if found.sequence and like and not like.is_followed_by(found):
+            sequence = actual.sequences[found.sequence]
+            message = f"{name.name}.{wanted.name} should be numbered like {like.table.name}"
+            yield Finding(SLUG, POINT, WantedColumn(name, wanted), f"{message}, {_told(sequence, name, wanted, users)}")
+        elif found.sequence and not like and users.share(name, found) and not meant.share(name, wanted):
             sequence = actual.sequences[found.sequence]
             if declared(sequence.name, name, wanted, contract):
                 continue
@@ -66,7 +73,9 @@ def _below(wanted: Column, root: Table, part: Table, actual: Schema, own: QName)
 
 
 def _told(sequence: Sequence, table: QName, column: Column, users: Users) -> str:
-    other, theirs = users.others(sequence, table, column.name)[0]
+    other, theirs = next(iter(users.others(sequence, table, column.name)), (None, ""))
+    if other is None:
+        return f"counts by {_spelt(sequence.name, table)}"
     return f"counts by {_spelt(sequence.name, table)} of {_spelt(other, table)}.{theirs}"
 
 
@@ -79,6 +88,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     table, column = finding.table, finding.about.wanted
     if table not in contract.tables:
         return _as_root(table, column, actual)
+    if like := elder_of(table, column, actual, contract):
+        return Repair.of(map(_asking, like.followed_by(table)))
     parts = give_generator(table, column, actual, held(table, column.name, actual, contract.schema))
     return Repair.of(_asking(part) for part in parts)
 
@@ -115,6 +126,27 @@ SPECIMENS = (
         "CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers START 1000; CREATE TABLE others (id bigint DEFAULT"
         " nextval('apart.numbers')); ALTER TABLE reviews ALTER COLUMN id SET DEFAULT nextval('apart.numbers')",
         hazards=PERMITTED,
+    ),
+    Specimen(
+        "all heirs too count by that of another table",
+        """CREATE TABLE other (id serial); ALTER TABLE "se%ats" ALTER id SET DEFAULT nextval('other_id_seq')""",
+        hazards=PERMITTED,
+        contract=seats,
+        setup=SEATED,
+    ),
+    Specimen(
+        "an heir counts by that of another table",
+        "CREATE TABLE other (id serial); ALTER TABLE boxes ALTER id SET DEFAULT nextval('other_id_seq')",
+        hazards=PERMITTED,
+        contract=seats,
+        setup=SEATED,
+    ),
+    Specimen(
+        "an heir counts by one of its own",
+        "CREATE SEQUENCE own; ALTER TABLE stalls ALTER id SET DEFAULT nextval('own')",
+        hazards=PERMITTED,
+        contract=seats,
+        setup=SEATED,
     ),
 )
 NEAR_MISSES = (

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import SEATED, seats
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -44,7 +45,10 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
     return Repair.of([own(sequence.name, finding.table, finding.about.column)])
 
 
-SPECIMENS = (Specimen("owned by none", "ALTER SEQUENCE reviews_id_seq OWNED BY NONE"),)
+SPECIMENS = (
+    Specimen("owned by none", "ALTER SEQUENCE reviews_id_seq OWNED BY NONE"),
+    Specimen("heirs count by it", 'ALTER SEQUENCE "se%ats_id_seq" OWNED BY NONE', contract=seats, setup=SEATED),
+)
 NEAR_MISSES = (
     Specimen(
         "a foreign sequence of no contract column",

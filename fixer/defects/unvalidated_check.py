@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects.missing_inheritance import EVENT_ROWS, events
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -30,7 +31,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
     """Yield the wanted checks that exist but are NOT VALID or NOT ENFORCED."""
-    for table, check in walk.checks(actual, contract):
+    for table, check in walk.own_checks(actual, contract):
         found = stands(check, table)
         if found and not found.validated and not (found.enforced and not check.validated):
             state = "NOT VALID" if found.enforced else "NOT ENFORCED"
@@ -60,6 +61,13 @@ SPECIMENS = (
         hazards=frozenset({"moves-rows"}),
         quarantined=6,
         also=frozenset({"broken-check"}),
+    ),
+    Specimen(
+        "of heirs too",
+        """ALTER TABLE "eve.nts" DROP CONSTRAINT "told%";
+        ALTER TABLE "eve.nts" ADD CONSTRAINT "told%" CHECK (what <> '') NOT VALID""",
+        contract=events,
+        setup=EVENT_ROWS,
     ),
 )
 NEAR_MISSES = (Specimen("an extra check without proof", "ALTER TABLE books ADD CHECK (price > -1) NOT VALID"),)

@@ -23,7 +23,8 @@ from fixer.model.table import Table
 from fixer.repair.columns import to_come, untyped
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
-from fixer.sql.compose import Composable
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
 
 SLUG = "wrong-type"
@@ -151,13 +152,21 @@ NEAR_MISSES = (
 
 
 def mutate(table: Table) -> Iterator[Composable]:
-    """Yield statements that plant it in a table: give a column that nothing depends on another type."""
-    for column in plant.bare(table):
-        if family(column.type) in _PLANTED and not table.checks_over(column.name):
+    """Yield statements that plant it in a table: give a column another type, or a key with the reference to it."""
+    for column in plant.writable(table):
+        if family(column.type) in _PLANTED and not table.checks_over(column.name) and not column.generates:
             other = "double precision" if family(column.type) == "numeric" else "text"
             drop = plant.altered(table.name, "ALTER COLUMN {} DROP DEFAULT", column.name)
             turn = f"ALTER COLUMN {{0}} TYPE {other} USING {{0}}::{other}"
             yield plant.block(drop, plant.altered(table.name, turn, column.name))
+    for key in table.foreign_keys:
+        texts = "ALTER COLUMN {0} DROP DEFAULT, ALTER COLUMN {0} DROP IDENTITY IF EXISTS, ALTER COLUMN {0} TYPE text"
+        yield plant.block(
+            plant.without(table.name, key.name),
+            *(plant.altered(table.name, texts, name) for name in key.columns),
+            *(plant.altered(key.target, texts, name) for name in key.target_columns),
+            ddl.altered(table.name, SQL("ADD {}").format(ddl.foreign_key_clause(key.name, key))),
+        )
 
 
-_PLANTED = ("numeric", "integer", "boolean", "timestamptz")
+_PLANTED = ("numeric", "integer", "boolean", "timestamptz", "date", "uuid", "interval", "json", "jsonb", "bytea")

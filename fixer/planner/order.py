@@ -87,11 +87,13 @@ def _for_all(kept: Step, step: Step, rows: dict[str, int]) -> Step:
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:
-    """Return the rank of each table: parents before children; in a circle, the first by name comes first."""
+    """Return the rank of each table: parents before children and heirs; in a circle, the first by name comes first."""
     graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
     for key in comparison.contract.foreign_keys():
         if key.table != key.target:
             graph[key.table].add(key.target)
+    for name, table in comparison.contract.tables.items():
+        graph[name] |= graph.keys() & set(table.parents)
     while True:
         try:
             order = list(TopologicalSorter(graph).static_order())

@@ -132,7 +132,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield advance(table, column.name, None, held)
         return
     counted = _widest(column.type, there.type)
-    name, exists = _choose(table, column, actual)
+    name, exists = choose(table, column, actual)
     counted = _widest(counted, actual.sequences[name].type) if exists else counted
     type_ = SQL(counted)
     if exists:
@@ -170,7 +170,7 @@ def _is_declared(sequence: Sequence) -> bool:
 
 def _given(table: QName, column: Column, actual: Schema) -> Composable:
     """Return what names the sequence that a column gets, once it has it."""
-    name, exists = (None, False) if column.identity else _choose(table, column, actual)
+    name, exists = (None, False) if column.identity else choose(table, column, actual)
     apart = name is not None and exists and _stays_apart(name, table, actual)
     return Literal(q.quoted(name)) if name and apart else q.generator_of(table, column.name)
 
@@ -265,7 +265,7 @@ def is_spent(sequence: Sequence, end: int) -> bool:
     return following > end if sequence.increment > 0 else following < end
 
 
-def _choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, bool]:
+def choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, bool]:
     """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name.
 
     It is one that has numbers left for the column.

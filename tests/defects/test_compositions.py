@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from fixer import defects
 from fixer.model.plan import MODES
 from lab.composed_rows import rows
-from lab.composition import SCHEMAS, Models, contracts, metadata
+from lab.composed_tables import metadata
+from lab.composition import SCHEMAS, Models, contracts
 from lab.evidence.bystanders import KINDS, planted
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
 from lab.mixing import Ordeal

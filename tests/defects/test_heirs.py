@@ -8,7 +8,10 @@ import psycopg2
 import pytest
 
 import fixer
+from fixer.defects._counters import SEATED, seats
+from fixer.defects.missing_inheritance import EVENT_ROWS, events
 from fixer.errors import NeedsPermission
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.database import lent
 from lab.evidence.copies import stamps
@@ -146,3 +149,44 @@ def test_a_null_of_an_heir_without_not_null_is_found(laboratory: Laboratory) -> 
 
     assert sound == ()
     assert [(finding.slug, finding.rows, finding.repair.label) for finding in broken] == [("null-rows", 1, "manual")]
+
+
+COUNTED = Specimen("", "", contract=seats, setup=SEATED)
+UNNUMBERED = {
+    "a key of texts": """ALTER TABLE "se%ats" ALTER id DROP DEFAULT;
+    ALTER TABLE "se%ats" ALTER id TYPE text USING 'K-' || id""",
+    "a lost key": 'ALTER TABLE "se%ats" DROP id CASCADE',
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", UNNUMBERED)
+def test_rows_that_others_show_get_no_new_numbers(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(min(VERSIONS), COUNTED) as case:  # PostgreSQL 18 changes no type of a key that heirs have
+        case.break_(UNNUMBERED[what])
+        before = stamps(case.observer)
+        why = [each.repair.refusal for each in case.plan(mode=mode).findings if "key" in each.slug]
+
+        assert [each for each in why if each and "numbers the rows of all these" in each]
+        with pytest.raises(NeedsPermission):
+            case.apply(mode=mode, allow_hazards="all")
+        assert stamps(case.observer) == before
+
+
+BELOW = {
+    "a column that demands a value": 'ALTER TABLE "eve.nts" ADD more integer NOT NULL DEFAULT 1;'
+    'ALTER TABLE "eve.nts" ALTER more DROP DEFAULT',
+    "tables that are gone": 'DROP TABLE "eve.nts" CASCADE',
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", BELOW)
+def test_what_heirs_have_from_above_is_mended_and_taken_back(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(18, Specimen("", "", contract=events, setup=EVENT_ROWS)) as case:
+        case.break_(BELOW[what])
+        before = everything(case.server, case.name)
+
+        assert case.apply(mode=mode, allow_hazards="all").report.ok
+        fixer.undo(case.connection, 1)
+        assert everything(case.server, case.name) == before

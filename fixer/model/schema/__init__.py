@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from fixer.model.expression import respelt
 from fixer.model.schema.code import Coded
+from fixer.model.schema.renaming import renamed_in, renamed_key
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
@@ -216,9 +216,16 @@ class Schema:
 
     def with_renamed_column(self, table: QName, old: str, new: str) -> Schema:
         """Return this schema with a column renamed wherever it is named, as PostgreSQL renames it."""
-        tables = {name: _renamed_in(each, table, old, new) for name, each in self.tables.items()}
-        outside = tuple(_renamed_key(key, table, old, new) for key in self.outside)
-        return replace(self, tables=tables, outside=outside)
+        tables = {name: renamed_in(each, table, old, new) for name, each in self.tables.items()}
+        schema = replace(self, tables=tables, outside=tuple(renamed_key(key, table, old, new) for key in self.outside))
+        for heir in self.heirs(table):
+            schema = schema.with_renamed_column(heir.name, old, new) if old in heir.columns else schema
+        return schema
+
+    def heirs(self, table: QName) -> Iterator[Table]:
+        """Yield the tables that INHERIT from a table, which they know by the name that it has today."""
+        names = {table, self.tables[table].stored_as if table in self.tables else None}
+        yield from (each for each in self.tables.values() if names.intersection(each.parents))
 
     @property
     def version(self) -> int:
@@ -251,50 +258,3 @@ def _settled(table: Table) -> Table:
         foreign_keys=tuple(sorted(table.foreign_keys, key=lambda key: key.name)),
         obstacles=tuple(sorted(table.obstacles, key=lambda obstacle: obstacle.rank)),
     )
-
-
-def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
-    keys = tuple(_renamed_key(key, table, old, new) for key in each.foreign_keys)
-    if each.name != table:
-        return replace(each, foreign_keys=keys)
-    columns = {
-        new if name == old else name: replace(column, name=new, stored_as=column.stored_as or old)
-        if name == old
-        else _respelt_in(column, old, new)
-        for name, column in each.columns.items()
-    }
-    names = {old: new}
-    indexes = tuple(
-        replace(
-            i,
-            columns=tuple(names.get(c, c) for c in i.columns),
-            tail=respelt(i.tail, old, new),
-            exclusion=respelt(i.exclusion, old, new),
-        )
-        for i in each.indexes
-    )
-    checks = tuple(
-        replace(c, columns=tuple(names.get(n, n) for n in c.columns), expression=respelt(c.expression, old, new))
-        if old in c.columns
-        else c
-        for c in each.checks
-    )
-    parted = respelt(each.parted_by, old, new)
-    return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys, parted_by=parted)
-
-
-def _respelt_in(column: Column, old: str, new: str) -> Column:
-    """Return a column that another one's new name stands in, if it is generated from that."""
-    if not column.generated or column.default is None:
-        return column
-    return replace(column, default=respelt(column.default, old, new))
-
-
-def _renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey:
-    names = {old: new}
-    columns, targets, emptied = key.columns, key.target_columns, key.emptied
-    if key.table == table:
-        columns, emptied = (tuple(names.get(c, c) for c in each) for each in (columns, emptied))
-    if key.target == table:
-        targets = tuple(names.get(c, c) for c in targets)
-    return replace(key, columns=columns, target_columns=targets, emptied=emptied)

@@ -52,10 +52,14 @@ class Users:
 
 
 def counting_with(table: QName, column: str, actual: Schema) -> Iterator[QName]:
-    """Yield the partitions that count as their table does today, or by a sequence of others."""
+    """Yield the partitions and heirs that count as their table does today, and partitions that count by another's."""
     users, names = Users(actual), {table, actual.tables[table].stored_as}
     mine = actual.tables[table].columns[column].default
     for part in actual.tables.values():
         found = part.columns.get(column) if part.part_of and names & set(actual.wholes(part.name)[1:]) else None
         if found and not found.identity and (found.default == mine or users.share(part.name, found)):
             yield part.name
+    for heir in actual.heirs(table) if mine else ():
+        if column in heir.columns and heir.columns[column].default == mine:
+            yield heir.name
+            yield from (each for each in counting_with(heir.name, column, actual))

@@ -24,6 +24,18 @@ SELECT array_agg(a.attname::text ORDER BY k.place)
  WHERE i.indisprimary AND c.relname = %s
  GROUP BY i.indexrelid
 """
+_REFERENCED = """
+SELECT array_agg(t.attname::text ORDER BY k.place)
+  FROM pg_constraint f
+  JOIN pg_class c ON c.oid = f.conrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (own, its, place)
+  JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own
+  JOIN pg_attribute t ON t.attrelid = f.confrelid AND t.attnum = k.its
+ WHERE f.contype = 'f' AND n.nspname || '.' || c.relname = %s
+ GROUP BY f.oid
+HAVING array_agg(a.attname::text ORDER BY k.place) = %s
+"""
 
 
 @dataclass(frozen=True)
@@ -80,21 +92,26 @@ class _Trial:
 
         Of a text that the run mapped to no key, the row keeps what it was.
         """
-        values = [each.row.get(name) for name in _listed(columns, each.row)]
+        own = _listed(columns, each.row)
+        values = [each.row.get(name) for name in own]
         text = each.row.get(f"legacy_{columns}")
         if values == [None] and text is not None:
             return not any(text in row.values() for row in _rows(self.after, self._near(each, target)))
-        return None not in values and not self._bears(target, self._near(each, target), values)
+        names = self._referenced(each.source, own) or self._key(target, len(values))
+        meant = dict(zip(names, values, strict=True))
+        return None not in values and not any(_has(row, meant) for row in _rows(self.after, self._near(each, target)))
 
     def _near(self, each: Kept, target: str) -> str:
         """Return the name of a target with the schema of the row, where such a table is there."""
         name = f"{each.source.partition('.')[0]}.{target}"
         return name if any(rows.name == name for rows in self.after.values()) else target
 
-    def _bears(self, target: str, place: str, values: list[Any]) -> bool:
-        """Return whether a row that stays has these values in its key."""
-        names = self._key(target, len(values))
-        return any(_has(row, dict(zip(names, values, strict=True))) for row in _rows(self.after, place))
+    def _referenced(self, source: str, columns: list[str]) -> list[str]:
+        """Return the columns that the foreign key of these columns references, each beside its own."""
+        cursor = self.connection.cursor()
+        cursor.execute(_REFERENCED, [source, columns])
+        (names,) = cursor.fetchone() or ([],)
+        return list(names)
 
     def _key(self, table: str, width: int = 0) -> list[str]:
         """Return the columns of the key that a table has by now; without one, they are called id or tenant."""

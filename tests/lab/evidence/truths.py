@@ -43,7 +43,7 @@ def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Compo
     for column in table.columns.values():
         if column.not_null:
             yield f"NOT NULL of {column.name}", rows + sql.SQL("{} IS NULL").format(sql.Identifier(column.name))
-        if column.generates:
+        if column.generates and not table.parents:  # else the sequence is that of a table above
             yield f"the sequence of {column.name}", _behind(table, column.name)
     for check in table.checks:
         yield check.expression, rows + sql.SQL(f"({check.expression.removeprefix('CHECK ')}) IS FALSE")

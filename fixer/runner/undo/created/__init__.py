@@ -46,9 +46,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
 
     `made` is what the run left.
     """
-    for table in now.of_kind("table"):
-        if table.key not in then.items:
-            yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
+    yield from _tables(now, then)
     yield from _sequences(now, then, made)
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
@@ -60,6 +58,15 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
             if is_ and is_.detail["enabled"] != item.detail["enabled"]:
                 action = SQL(f"{SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
                 yield f"{kind} {item.name} as it was", alter(then, item.of, action)
+
+
+def _tables(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield the one statement that drops the tables of the run, of which some may count by sequences of others."""
+    new = [table for table in now.of_kind("table") if table.key not in then.items]
+    if new:
+        words = "tables" if len(new) > 1 else "table"
+        title = f"drop the {words} {', '.join(table.name for table in new)}"
+        yield title, SQL("DROP TABLE {}").format(SQL(", ").join(q.name(now.table(table.of)) for table in new))
 
 
 def bases(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:

@@ -1,0 +1,57 @@
+"""The parts of a table after a column was renamed, as PostgreSQL renames it wherever it is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.model.expression import respelt
+from fixer.model.table import Column, ForeignKey, QName, Table
+
+
+def renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
+    """Return a table after a column was renamed, its own or another's that it references."""
+    keys = tuple(renamed_key(key, table, old, new) for key in each.foreign_keys)
+    if each.name != table:
+        return replace(each, foreign_keys=keys)
+    columns = {
+        new if name == old else name: replace(column, name=new, stored_as=column.stored_as or old)
+        if name == old
+        else _respelt_in(column, old, new)
+        for name, column in each.columns.items()
+    }
+    names = {old: new}
+    indexes = tuple(
+        replace(
+            i,
+            columns=tuple(names.get(c, c) for c in i.columns),
+            tail=respelt(i.tail, old, new),
+            exclusion=respelt(i.exclusion, old, new),
+        )
+        for i in each.indexes
+    )
+    checks = tuple(
+        replace(c, columns=tuple(names.get(n, n) for n in c.columns), expression=respelt(c.expression, old, new))
+        if old in c.columns
+        else c
+        for c in each.checks
+    )
+    parted = respelt(each.parted_by, old, new)
+    return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys, parted_by=parted)
+
+
+def _respelt_in(column: Column, old: str, new: str) -> Column:
+    """Return a column that another one's new name stands in, if it is generated from that."""
+    if not column.generated or column.default is None:
+        return column
+    return replace(column, default=respelt(column.default, old, new))
+
+
+def renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey:
+    """Return a foreign key after a column at either end was renamed."""
+    names = {old: new}
+    columns, targets, emptied = key.columns, key.target_columns, key.emptied
+    if key.table == table:
+        columns, emptied = (tuple(names.get(c, c) for c in each) for each in (columns, emptied))
+    if key.target == table:
+        targets = tuple(names.get(c, c) for c in targets)
+    return replace(key, columns=columns, target_columns=targets, emptied=emptied)
