@@ -168,7 +168,6 @@ class _Trial:
         r"its row of (.*) \((.*)\) is in quarantine": _under,
         r"it breaks (CHECK .*)": _check,
         r"an identical copy of a row that stays": _copy,
-        r"(the row .*) has its \((.*)\), and stays": lambda self, each, _, columns: self._rival(each, columns),
         r"of the rows that share its \((.*)\), the .* stays(?:, else .*)?": _rival,
         r"its key stands on an earlier, different row": _keyed,
         r"its key (.*) is NULL": _empty,
