@@ -32,6 +32,17 @@ def amounts() -> sa.MetaData:
     return metadata
 
 
+def prices() -> sa.MetaData:
+    """Return a contract with a domain that has a default."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata, price = sa.MetaData(), postgresql.DOMAIN("pri%ce", sa.Integer, default=sa.text("4"))
+    key = sa.Column("id", sa.Integer, primary_key=True)
+    sa.Table("priced", metadata, key, sa.Column("price", price, nullable=False))
+    return metadata
+
+
 def parcels() -> str:
     """Return a contract in SQL with types of its own, since models declare none by themselves."""
     return """

@@ -11,16 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from fixer.defects._guarded import SENT, parcels
+from fixer.defects import _walk as walk
+from fixer.defects._guarded import SENT, parcels, prices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
-from fixer.model.subject import OfTable
+from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import Table
-from fixer.repair.columns import apart_from_multirange
+from fixer.repair.columns import apart_from_multirange, named
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-type"
@@ -30,7 +31,7 @@ _DEFAULT = re.compile(r"^CREATE DOMAIN .* DEFAULT (.*?)(?= NOT NULL| CONSTRAINT 
 _PARTS = re.compile(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfColumn]]:
     """Yield the types that columns hold whose parts, or whose default, differ; what domains demand is another class."""
     for name, (wanted, *_) in contract.schema.types.items():
         found = actual.types.get(name, ("",))[0]
@@ -43,9 +44,17 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
             message = f"{spelt} should default to {default[1]}, defaults to {given[1] if given else 'nothing'}"
             left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT {default[1]}")
             yield Finding(SLUG, POINT, OfTable(name), message, repair=left)
+    for table, meant, column in walk.columns(actual, contract):
+        type_ = named(column.full_type)
+        apart = column.base and meant.supplied and not column.supplied and not contract.schema.types
+        if apart and type_ and column.default is None and meant.full_type == column.full_type:
+            message = f"{table.name.name}.{column.name} should get the default of its domain, which has none"
+            spelt = ".".join(map(as_needed, type_))
+            left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT …")
+            yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message, repair=left)
 
 
-def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfTable | OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Refuse, with the statement that adds a part."""
     spelt = ".".join(map(as_needed, finding.table))
     return refuse(
@@ -60,6 +69,9 @@ SPECIMENS = (
         manual=True,
         contract=parcels,
         setup=SENT,
+    ),
+    Specimen(
+        "a domain of models without its default", 'ALTER DOMAIN "pri%ce" DROP DEFAULT', manual=True, contract=prices
     ),
 )
 NEAR_MISSES = (Specimen("with a comment", "COMMENT ON TYPE size IS 'in cm'", contract=parcels, setup=SENT),)

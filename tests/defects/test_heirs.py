@@ -6,6 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 
 import fixer
 from fixer.defects._counters import SEATED, seats
@@ -174,19 +175,38 @@ def test_rows_that_others_show_get_no_new_numbers(laboratory: Laboratory, what: 
 
 
 BELOW = {
-    "a column that demands a value": 'ALTER TABLE "eve.nts" ADD more integer NOT NULL DEFAULT 1;'
-    'ALTER TABLE "eve.nts" ALTER more DROP DEFAULT',
-    "tables that are gone": 'DROP TABLE "eve.nts" CASCADE',
+    "a column that demands a value": (
+        events,
+        EVENT_ROWS,
+        'ALTER TABLE "eve.nts" ADD more integer NOT NULL DEFAULT 1; ALTER TABLE "eve.nts" ALTER more DROP DEFAULT',
+    ),
+    "tables that are gone": (seats, SEATED, 'DROP TABLE "se%ats" CASCADE'),
 }
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("what", BELOW)
 def test_what_heirs_have_from_above_is_mended_and_taken_back(laboratory: Laboratory, what: str, mode: str) -> None:
-    with laboratory.database(18, Specimen("", "", contract=events, setup=EVENT_ROWS)) as case:
-        case.break_(BELOW[what])
+    wanted, rows, breaks = BELOW[what]
+    with laboratory.database(18, Specimen("", "", contract=wanted, setup=rows)) as case:
+        case.break_(breaks)
         before = everything(case.server, case.name)
 
         assert case.apply(mode=mode, allow_hazards="all").report.ok
         fixer.undo(case.connection, 1)
         assert everything(case.server, case.name) == before
+
+
+def test_a_column_of_an_heir_gets_its_new_name_with_that_of_its_table(laboratory: Laboratory) -> None:
+    wanted = contract(p=(key(), integer("n", nullable=False, info={"legacy_names": ["m"]})))
+    sa.Table("h", wanted, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p(id serial PRIMARY KEY, m integer NOT NULL); CREATE TABLE h(PRIMARY KEY (id)) INHERITS (p)"
+        )
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            found = fixer.check(connection, wanted).findings
+            run = fixer.apply(connection, wanted)
+
+    assert [finding.slug for finding in found if finding.severity != "info"] == ["legacy-column"]
+    assert run.report.ok

@@ -68,6 +68,9 @@ class Passage:
             pairs = ((row[number][1], row[heir][1]) for row in self.new.cells)
             means = self._converts(heir) if self.new.columns[number][0].startswith(KEPT) else self._maps
             lost = [pair for pair in pairs if pair[0] is not None and not means(*pair)]
+            emptied = f"set to NULL {self.new.columns[heir][0]} of "
+            orphans = sum(step.effect.rows for step in self.steps if step.title.startswith(emptied))
+            lost = [pair for pair in lost if pair[1] is not None or not orphans]
             yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
 
     def _columns(self) -> Iterator[str]:

@@ -196,8 +196,8 @@ def _has(row: Mapping[str, Any], wanted: Mapping[str, Any], *, known: bool = Fal
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Return whether two cells are the same, also where a number of another type is spelt otherwise."""
-    if str(one) == str(other):
+    """Return whether two cells are the same, also where a number of another type, or a text without its padding."""
+    if str(one).rstrip(" ") == str(other).rstrip(" "):
         return True
     try:
         return Decimal(one) == Decimal(other)
