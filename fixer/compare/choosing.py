@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from fixer.compare.feasibility import columns_of
@@ -67,6 +66,8 @@ def see_that_they_exist(accepted: Iterable[Accepted], slugs: Collection[str]) ->
     """Raise ContractError if what a project accepts names no class of defects."""
     for each in accepted:
         if not any(fnmatchcase(slug, each.slug) for slug in slugs):
+            from difflib import get_close_matches
+
             near = get_close_matches(each.slug, slugs, 1, 0)
             raise ContractError(f"{each.said_in}: accept in [tool.pgmend] names no class {each.slug}: is it {near[0]}?")
 

@@ -20,8 +20,7 @@ from fixer.connect.memory import undisturbed
 from fixer.connect.patience import waits_for
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
-from fixer.contract import declared, files, project
-from fixer.contract.anew import by_target
+from fixer.contract import declared, project
 from fixer.contract.migrations.project import PREFIX
 from fixer.contract.project import SELF, contract_named, nearest, scratch_named
 from fixer.contract.project.applied import Under
@@ -76,6 +75,8 @@ class Database:
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the catalogue of the other database declares."""
+        from fixer.contract.anew import by_target
+
         with closing(self.target.connect(read_only=True)) as other:
             made = declared.prepare(other, self.name, like=connection)
             return replace(made, schema=by_target(connection, made.schema, other.server_version // 10000))
@@ -90,6 +91,8 @@ class Script:
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the SQL declares, once it has run in a throw-away place."""
+        from fixer.contract import files
+
         return files.prepare(Path(self.name), connection, schema, self.scratch)
 
 

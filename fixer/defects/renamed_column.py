@@ -7,7 +7,6 @@ Cure: a person declares the other name as a legacy name, or lets the column be a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -44,6 +43,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
 
 def _candidates(wanted: Table, table: Table, column: Column, contract: Contract) -> list[str]:
     """Return the unknown columns that may be a missing one, those of a similar name first."""
+    from difflib import SequenceMatcher
+
     hints = contract.hints[table.name]
     mine = hints.of(column.name)
     if column.generated or mine.alone or column_twin(table, wanted, column.name, mine):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from fixer.errors import UsageError, option, options
 from fixer.model.expression import quoted
 from fixer.model.finding import Finding
 from fixer.model.table import QName
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MaxMoved = int | str | Mapping[str, int | str] | Iterable[int | str] | None
 
@@ -117,6 +120,8 @@ def limits_of(said: MaxMoved) -> tuple[Limit, ...]:
 
 
 def _limit(said: int | str) -> Limit:
+    from fractions import Fraction
+
     found = _LIMIT.fullmatch(text := str(said).strip())
     if not found or (found["share"] and Fraction(found["share"]) > 100):
         raise UsageError(f"{option('max_moved', text or repr(text))} is no limit: say 100, 5%, TABLE=100 or TABLE=5%.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
-from configparser import Error, RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +95,8 @@ def _whole(path: Path | None) -> Path | None:
 
 def _in_ini(path: Path) -> str | None:
     """Return where a file says that the scripts are; empty if it does not, None if it does not configure Alembic."""
+    from configparser import Error, RawConfigParser
+
     reader = RawConfigParser()
     try:
         if not path.is_file() or not reader.read(path, encoding="utf-8") or not reader.has_section("alembic"):
@@ -107,6 +107,8 @@ def _in_ini(path: Path) -> str | None:
 
 
 def _in_toml(path: Path) -> str | None:
+    import tomllib
+
     try:
         tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}) if path.is_file() else {}
     except ValueError as error:

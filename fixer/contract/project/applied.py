@@ -10,7 +10,6 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY
-from fixer.contract.project.hinted import hinted
 from fixer.contract.project.reading import Project
 from fixer.contract.source import Source
 from fixer.errors import ContractError
@@ -42,7 +41,10 @@ class Under:
         """Return the contract without tables that are excluded, with the hints and what is accepted."""
         made, project = self.source.prepare(connection, schema), self.project
         kept = _without(made, project)
-        kept = hinted(kept, made, project, connection, schema) if project.hints else kept
+        if project.hints:
+            from fixer.contract.project.hinted import hinted
+
+            kept = hinted(kept, made, project, connection, schema)
         notes = tuple(_in_vain(project, made, connection))
         for note in notes:
             log.warning(note)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from difflib import get_close_matches
 from pathlib import Path
 
 from fixer.errors import ContractError
@@ -40,6 +38,8 @@ class Project:
 
     def nearest(self, what: str, name: str, known: Sequence[str]) -> ContractError:
         """Return the error that a name is unknown, with the nearest that is known."""
+        from difflib import get_close_matches
+
         near = get_close_matches(name, known, 1, 0)
         return ContractError(f"{self.file}: {what}: is it {near[0]}?") if near else self.wrong(what)
 
@@ -56,6 +56,8 @@ def read(file: Path) -> Project:
 
 def of_text(text: str, file: str) -> Project:
     """Return what the text of a file says; raise ContractError where it says it wrong, ValueError if it is no TOML."""
+    import tomllib
+
     tools = tomllib.loads(text).get("tool", {})
     return _Reader(file).project(tools.get("pgmend", {}) if isinstance(tools, dict) else {})
 

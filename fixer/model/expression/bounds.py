@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 
 from fixer.model.expression.names import unquoted
 from fixer.model.expression.tails import split
@@ -121,7 +120,8 @@ def taken(wanted: Bound, others: Iterable[Bound]) -> bool:
     if wanted.modulus:
         own = [each for each in there if each.modulus and wanted.meets(each)]
         wide = any(wanted.modulus % each.modulus == 0 for each in own)
-        return wide or sum(Fraction(1, each.modulus) for each in own) >= Fraction(1, wanted.modulus)
+        whole = lcm(wanted.modulus, *(each.modulus for each in own))
+        return wide or sum(whole // each.modulus for each in own) >= whole // wanted.modulus
     return bool(wanted.first) and _joined(wanted, [each for each in there if each.first])
 
 
