@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum, IntEnum
 from functools import cache, partial
+from threading import Lock
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fixer.model.table import Column, QName
@@ -28,8 +29,21 @@ def encode(value: Any) -> dict[str, Any]:
 
 def decode(kind: Any, kept: Mapping[str, Any]) -> Any:
     """Return the value of type `kind` that `encode` turned into `kept`."""
-    columns = [*map(_dataclass_decoder(Column, _refused), kept["columns"])]
-    return _decoder(kind, _cells_decoder(columns.__getitem__))(kept["value"])
+    with _one_by_one:
+        _columns[:] = map(_dataclass_decoder(Column, _refused), kept["columns"])
+        try:
+            return _whole_decoder(kind)(kept["value"])
+        finally:
+            _columns.clear()
+
+
+_one_by_one = Lock()
+_columns = list[Column]()  # of what is decoded now: decoders are built once, and look columns up by number
+
+
+@cache
+def _whole_decoder(kind: Any) -> Decoder:
+    return _decoder(kind, _cells_decoder(_columns.__getitem__))
 
 
 def to_json(value: Any) -> dict[str, Any]:
@@ -150,6 +164,7 @@ def _object_decoder(kind: Any) -> Decoder:
     return _decoder(kind, lambda part: partial(from_json, part) if is_dataclass(get_origin(part) or part) else None)
 
 
+@cache
 def _dataclass_decoder(kind: type, column: Decoder) -> Decoder:
     hints = _hints(kind)
     decoders = [_later(hints[each.name], column) for each in fields(kind)]
