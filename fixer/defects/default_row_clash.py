@@ -46,7 +46,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]
 
 def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
     """Refuse, because only a person can decide."""
-    return refuse("nobody but a person can tell whose these values are")
+    return refuse("only a person can tell whose these values are")
 
 
 def _members() -> sa.MetaData:

@@ -57,7 +57,7 @@ def _by_a_person(table: QName, wanted: Column, found: Column) -> Repair:
     here, column = q.quoted(table), quoted(wanted.name)
     if not wanted.generated and found.generated == "s":
         drop = f"ALTER TABLE {here} ALTER COLUMN {column} DROP EXPRESSION"
-        return refuse(f"nobody but a person knows whether code writes it from now on: {drop} keeps its values")
+        return refuse(f"only a person knows whether code writes it from now on: {drop} keeps its values")
     kept = f"{wanted.name}_before"
     aside = f"ALTER TABLE {here} RENAME COLUMN {column} TO {quoted(kept)}"
     kind = "STORED" if wanted.generated == "s" else "VIRTUAL"

@@ -3,7 +3,8 @@
 Costs: numbers repeat where the application takes several at a time, or inserts fail with 2200H once it has counted to
 its end.
 Cure: ALTER SEQUENCE to the options of the contract; the number that it gave last stays. A person decides if that number
-lies outside the new bounds. Where it starts is no difference, because that matters only before the first number.
+lies outside the new bounds, or if it gave none and starts outside of them. Where it starts is no difference otherwise,
+because that matters only before the first number.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ def repair(finding: Finding[OfApart], actual: Schema, contract: Contract) -> Rep
         return refuse(f"GRANT SELECT ON SEQUENCE {found.name}: the number that it gave last cannot be read")
     if last is not None and not wanted.minimum <= last <= wanted.maximum:
         return refuse(f"its last number is {last}, outside of these bounds: decide where it goes on, by ALTER SEQUENCE")
+    if last is None and not wanted.minimum <= found.start <= wanted.maximum:
+        anew = f"ALTER SEQUENCE {q.quoted(found.name)} MINVALUE {wanted.minimum} MAXVALUE {wanted.maximum}"
+        return refuse(
+            f"it has given no number yet, and starts at {found.start}, outside of these bounds: decide where it starts,"
+            f" as by {anew} START {wanted.start} RESTART"
+        )
     words = "ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} {} CYCLE"
     change = SQL(words).format(
         q.name(found.name),
@@ -102,6 +109,12 @@ SPECIMENS = (
         manual=True,
         contract=_pooled,
         setup=_GIVEN,
+    ),
+    Specimen(
+        "from a start past the end that is wanted",
+        'ALTER SEQUENCE "or""der.ids" MAXVALUE 99000 START 98000 RESTART',
+        manual=True,
+        contract=_pooled,
     ),
 )
 NEAR_MISSES = (Specimen("from another start", 'ALTER SEQUENCE "or""der.ids" START 7', contract=_pooled, setup=_GIVEN),)

@@ -68,7 +68,7 @@ def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Com
         copies,
         message=f"{here} and its legacy column {old} should agree, hold different values",
         severity="warning",  # they may differ once code writes to one of them alone
-        repair=refuse(f"nobody but a person can tell whether {column} or {old} is right"),
+        repair=refuse(f"only a person can tell whether {column} or {old} is right"),
     )
     yield differing, SQL("{}::text <> {}::text").format(q.column(old), q.column(column))
 

@@ -139,8 +139,9 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
         bare = replace(column, default=None, not_null=False)
         yield from filled(table, wanted, column, value, ddl.column_definition(bare, default=None))
         return
-    called = ddl.by_default(column, contract.schema.sequences)
-    definition = ddl.column_definition(called, default=None if column.generated else value)
+    sequences = contract.schema.sequences
+    called = ddl.by_default(column, sequences)
+    definition = ddl.column_definition(called, default=None if column.generated else value, sequences=sequences)
     anew = _is_written_anew(column, table.name, contract)
     add = alter(
         Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # by then its source columns exist

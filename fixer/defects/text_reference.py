@@ -174,7 +174,7 @@ def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repai
         return Repair.of(in_place.mapped_in_place(about.texts, finding.rows, actual, contract))
     if isinstance(about, Copies):
         return Repair.of(without_copies(about.texts, finding.rows, actual))
-    return refuse("nobody but a person can tell which of them a reference means")
+    return refuse("only a person can tell which of them a reference means")
 
 
 def foresee(finding: Finding[About], actual: Schema, contract: Contract) -> Schema:

@@ -80,7 +80,7 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
         return _to_text(cell, wanted)
     if wanted.labels:
         if f in (*_COUNTS, "boolean") and not any(map(_VALUE.match, wanted.labels)):
-            return "nobody but a person can tell which label each value means"
+            return "only a person can tell which label each value means"
         labels = SQL(", ").join(map(Literal, wanted.labels))
         return _plain(
             wanted.type,
@@ -99,7 +99,7 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     if w == "timestamptz" and f in ("text", "timestamp", "date"):
         return _to_moment(found, cell, text, wanted, hints)
     if w in ("timestamptz", "timestamp", "date") and f in _COUNTS:
-        return "it may hold seconds or milliseconds since 1970, and nobody but a person can tell which"
+        return "it may hold seconds or milliseconds since 1970, and only a person can tell which"
     if w in ("timestamp", "date") and f == "text":
         return _to_clock(text, wanted, hints)
     if w == "timestamp" and f == "date":

@@ -223,6 +223,13 @@ def test_an_extension_that_is_not_to_be_had_lends_the_shapes_of_its_types(
     assert slugs(empty, "schema.sql", cwd=tmp_path) == {}
 
 
+def test_a_language_that_every_database_has_is_no_fault_of_an_old_dump(made: Database, tmp_path: Path) -> None:
+    old = "CREATE PROCEDURAL LANGUAGE plpgsql; COMMENT ON LANGUAGE plpgsql IS 'x'; CREATE LANGUAGE plpgsql;"
+    (tmp_path / "schema.sql").write_text(f"{old} ALTER LANGUAGE plpgsql OWNER TO me; {made.dump()}")
+
+    assert slugs(made, str(tmp_path / "schema.sql")) == slugs(made, "self")
+
+
 def test_what_pg_dump_writes_is_a_contract_by_which_the_database_is_mended(made: Database, tmp_path: Path) -> None:
     with role(made, "ALTER TABLE app.users OWNER TO {}", "GRANT SELECT ON public.plain TO {}"):
         (tmp_path / "schema.sql").write_text(made.dump())

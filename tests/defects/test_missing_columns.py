@@ -111,6 +111,20 @@ def test_a_column_that_is_missing_is_found_and_planned_for(whole: Database, miss
 
 
 @pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_an_identity_is_added_that_counts_as_the_contract_says(empty: Database, mode: str) -> None:
+    wanted = MetaData()
+    Table("t", wanted, Column("id", Integer, primary_key=True),
+          Column("n", Integer, Identity(always=True, start=100, increment=5, minvalue=50, cycle=True)))  # fmt: skip
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES")
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        fixer.apply(connection, wanted, mode=mode, allow_hazards=["rewrites-table"])
+
+    empty.run("INSERT INTO t DEFAULT VALUES")
+    assert empty.ask("SELECT array_agg(n ORDER BY id) FROM t") == [100, 105, 110]
+    assert empty.ask("SELECT concat_ws(' ', min_value, cycle) FROM pg_sequences WHERE min_value > 1") == "50 t"
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
 def test_a_column_under_unique_nulls_not_distinct_is_added(empty: Database, mode: str) -> None:
     wanted = MetaData()
     Table("t", wanted, Column("id", Integer, primary_key=True), Column("v", Text),

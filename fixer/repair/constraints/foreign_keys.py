@@ -23,7 +23,7 @@ from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import can_compare, family
 
 Fits = Callable[[ForeignKey, ForeignKey], bool]
-STRANDED = "nobody but a person can tell which rows these values mean"
+STRANDED = "only a person can tell which rows these values mean"
 
 
 def arrow(key: ForeignKey) -> str:

@@ -70,9 +70,7 @@ def refused(finding: Finding[OfColumn]) -> Repair | None:
     """Return the refusal for rows that would collide; None if the finding is about something else."""
     if not isinstance(finding.about, ColumnUnderIndex):
         return None
-    return refuse(
-        f"{counted(finding.rows)} would share a value, and nobody but a person can tell which of them keeps it"
-    )
+    return refuse(f"{counted(finding.rows)} would share a value, and only a person can tell which of them keeps it")
 
 
 def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:

@@ -131,7 +131,7 @@ def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Ent
     for table, quarantined in moved.items():
         told = sum(done[step.number] for step in steps if step.effect.moves and step.table == table)
         if told != quarantined:
-            raise ApplyFailed(f"Steps moved {told} rows of {table}, {quarantined} are in quarantine.")
+            raise ApplyFailed(f"Rows of {table} that steps moved: {told}; in quarantine: {quarantined}.")
     inserted = {table: rows + moved.get(table, 0) - before.get(table, 0) for table, rows in after.items()}
     return entries(before, after, inserted, moved)
 

@@ -12,6 +12,7 @@ from fixer.connect.failures import told
 from fixer.errors import UndoRefused
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
+from fixer.repair.rows import counted
 from fixer.runner.journal.definitions import UNPROVED, Item, is_unproved
 from fixer.runner.journal.own_values import Kept, written_since
 from fixer.runner.journal.reading import DoneStep
@@ -115,7 +116,8 @@ def look_for_losses(session: Session, past: Past) -> None:
         for column, rows in _answers(session, table, questions):
             if rows:
                 raise UndoRefused(
-                    f"{rows} rows of {table} hold in {column} what was written since run {past.run} and would be lost."
+                    f"In {counted(rows)} of {table}, {column} has what was written since run {past.run} and would be"
+                    " lost."
                 )
 
 
@@ -164,8 +166,8 @@ def _look_for_values_of_others(session: Session, past: Past) -> None:
     for (table, column), kept in last.items():
         if rows := written_since(session.cursor, table, column, kept):
             raise UndoRefused(
-                f"{rows} rows of {table} were written since run {past.run}, and may hold in {column} what is"
-                " not of that run and would be lost."
+                f"Since run {past.run}, others wrote {counted(rows)} of {table}: what {column} has there may not be of"
+                " that run, and would be lost."
             )
 
 
@@ -204,6 +206,6 @@ def look_for_breaches(session: Session, past: Past, before: Iterable[tuple[Item,
     for key, rows in before:
         if (more := _breaches(session, past, key) - rows) > 0:
             raise UndoRefused(
-                f"{more} rows of {past.before.table(key.of)} would break the constraint {key.name},"
+                f"{counted(more).capitalize()} of {past.before.table(key.of)} would break the constraint {key.name},"
                 f" which is not of run {past.run}."
             )

@@ -27,7 +27,9 @@ def look_for_references(session: Session, past: Past, oid: int, same: Composable
     for child, key in _references(session, past, oid):
         question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
         if rows := session.number(question.format(q.name(child), q.name(table), BEFORE_IMAGE, _match(key), same)):
-            raise UndoRefused(f"{rows} rows of {child} reference a row that run {past.run} inserted into {table}.")
+            raise UndoRefused(
+                f"A row that run {past.run} inserted into {table} is referenced by {counted(rows)} of {child}."
+            )
 
 
 def look_for_children(session: Session, past: Past, step: PlannedStep, found: Found) -> None:
@@ -41,8 +43,8 @@ def look_for_children(session: Session, past: Past, step: PlannedStep, found: Fo
         )
         if rows := session.number(question):
             raise UndoRefused(
-                f"{rows} rows of {child} reference by {', '.join(key.detail['columns'])} a row of {step.table}"
-                f" whose {', '.join(step.shape.restores)} run {past.run} rewrote."
+                f"Run {past.run} rewrote {', '.join(step.shape.restores)} of a row of {step.table}, which"
+                f" {', '.join(key.detail['columns'])} of {counted(rows)} of {child} references."
             )
 
 

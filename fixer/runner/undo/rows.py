@@ -11,7 +11,7 @@ from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.repair.constraints.online import BESIDE
-from fixer.repair.rows import quarantine_table
+from fixer.repair.rows import counted, quarantine_table
 from fixer.runner.audience import stopped_by
 from fixer.runner.journal import tables
 from fixer.runner.journal.definitions import read_columns
@@ -128,7 +128,7 @@ def _way_back(session: Session, past: Past, done: DoneStep, oid: int, number: in
     for name, values in kept.items():
         if name not in into and values and not _may_go(past, oid, name):
             raise UndoRefused(
-                f"{values} rows that go back to {table} have a value in {name}, which is not there any more."
+                f"The column {name} of {table} is gone, and {counted(values)} would need it for a value that goes back."
             )
     return SQL(
         '{back} AS (DELETE FROM {} WHERE {} RETURNING "row"), {came} AS ('

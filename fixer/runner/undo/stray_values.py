@@ -8,6 +8,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.step import JOURNAL, Added
 from fixer.model.table import QName
+from fixer.repair.rows import counted
 from fixer.runner.journal.definitions import Item
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -34,7 +35,7 @@ def strays(cursor: Cursor, table: QName, added: Added[str], new: Item, kept: Ite
     if not rows:
         return ""
     return (
-        f"{rows} rows of {table} hold in {kept.name} what {new.name} does not: they were written by position, or"
+        f"In {counted(rows)} of {table}, {kept.name} has what {new.name} has not: they were written by position, or"
         f" {new.name} was emptied since. Give {new.name} the value there, or let {kept.name} be NULL, and try again"
     )
 

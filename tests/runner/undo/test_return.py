@@ -440,7 +440,7 @@ def test_a_value_of_its_own_is_told_from_one_that_was_written_since(
         if works:
             taken_back(database, run)
         else:
-            with pytest.raises(UndoRefused, match="may hold in token"):
+            with pytest.raises(UndoRefused, match="what token has there may not be of"):
                 taken_back(database, run)
 
         assert (database.run("SELECT * FROM t") != [], works) == (True, shown(database) != before)

@@ -62,7 +62,7 @@ LATER = {
         "username",
     ),
     "a row of the quarantine was put back by hand": (STORY, PUT_BACK, "paper_trades"),
-    "the default user trades": (STORY, TRADE, "1 rows of public.paper_trades reference"),
+    "the default user trades": (STORY, TRADE, "is referenced by one row of public.paper_trades"),
     "the default user was changed": (STORY, f"UPDATE users SET full_name = 'P' WHERE id = {DEFAULT_USER}", "users"),
     "the default user was deleted": (STORY, f"DELETE FROM users WHERE id = {DEFAULT_USER}", "users"),
     "a key that the run made was dropped": (

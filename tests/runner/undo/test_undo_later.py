@@ -265,7 +265,7 @@ def test_a_row_keeps_the_number_that_rows_reference_since(laboratory: Laboratory
         database.run("INSERT INTO reviews (book_id, body) SELECT id, 'since' FROM books WHERE title = 'twin'")
         before = written(database)
         ended = undo(database, 1, "-q")
-        named = "1 rows of public.reviews reference" in ended.stderr
+        named = "of one row of public.reviews references" in ended.stderr
 
         assert (ended.returncode, named, written(database)) == (2, True, before), ended.stderr
         database.run("DELETE FROM reviews WHERE body = 'since'")
@@ -280,7 +280,7 @@ def test_rows_of_a_table_that_others_made_since_count_as_well(laboratory: Labora
         database.run("INSERT INTO notes SELECT id FROM users WHERE username = 'PAPER_TRADER_001'")
         before = written(database)
         ended = undo(database, 1, "-q")
-        named = "1 rows of public.notes reference" in ended.stderr
+        named = "is referenced by one row of public.notes" in ended.stderr
 
         assert (ended.returncode, named, written(database)) == (2, True, before), ended.stderr
 
@@ -316,7 +316,7 @@ def test_what_was_written_by_position_is_the_reason_why_not(
         database.run("INSERT INTO items VALUES (100, 777, 'by position')")
         before = written(database)
         ended = back_or_done(database)
-        said = "1 rows of public.items hold in pgmend_was_v what v does not" in ended.stderr
+        said = "In one row of public.items, pgmend_was_v has what v has not" in ended.stderr
 
         assert (ended.returncode, said, written(database)) == (2, True, before), ended.stderr
         database.run("UPDATE items SET v = pgmend_was_v WHERE id = 100")
@@ -360,7 +360,7 @@ def test_a_column_that_was_given_another_name_since_is_looked_at_all_the_same(
         database.run("INSERT INTO items VALUES (100, 777, 'by position'); ALTER TABLE items RENAME v TO value")
         ended = prune(database)
 
-        assert (ended.returncode, "pgmend_was_v what value does not" in ended.stderr) == (2, True)
+        assert (ended.returncode, "pgmend_was_v has what value has not" in ended.stderr) == (2, True)
 
 
 # ---- constraints that old rows may break
@@ -591,7 +591,7 @@ def test_a_value_whose_column_was_dropped_since_stays_in_quarantine(laboratory: 
         database.run("ALTER TABLE reviews DROP COLUMN mine")
         before = written(database)
         ended = undo(database, 1, "-q")
-        said = "1 rows that go back to public.reviews have a value in mine" in ended.stderr
+        said = "The column mine of public.reviews is gone, and one row would need it" in ended.stderr
 
         assert (ended.returncode, said, written(database)) == (2, True, before), ended.stderr
 
