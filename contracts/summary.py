@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from fixer.connect.address.naming import variable
+
 TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
 POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the properties of an item
 
@@ -29,16 +31,9 @@ class Chosen:
 _OUTCOMES = (("passed", "passed"), ("failed", "failed"), ("failed", "error"), ("skipped", "skipped"))
 
 
-# Variables that name a database to the command line, and none to pytest.
-_VARIABLES = (
-    *("DATABASE_URL", "DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USER"),
-    *("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE"),
-)
-
-
 def unproved(environ: Mapping[str, str]) -> str:
     """Return the sentence that says that no database is proved, though a variable may name one."""
-    named = next((name for name in _VARIABLES if environ.get(name)), "")
+    named = variable(environ)
     beside = f", not the database that {named} names" if named else ""
     return f"without --dsn, the snapshots are proved{beside}"
 

@@ -25,17 +25,17 @@ def speak_of_flags() -> None:
     _speech.flags = True
 
 
-def option(name: str, value: str = "") -> str:
+def option(name: str, value: str | None = None) -> str:
     """Return how to give an option: ``--mode atomic`` or ``mode="atomic"``, ``--max-moved`` or ``max_moved``."""
     if _speech.flags:
-        return f"--{name.replace('_', '-')} {value}".rstrip()
-    return f"{name}={json.dumps(value, ensure_ascii=False)}" if value else name
+        return f"--{name.replace('_', '-')}" + ("" if value is None else f" {quote(value)}")
+    return name if value is None else f"{name}={json.dumps(value, ensure_ascii=False)}"
 
 
 def options(name: str, values: Iterable[str]) -> str:
     """Return how to give an option several times: ``--skip A --skip B``, or ``skip=["A", "B"]``."""
     if _speech.flags:
-        return " ".join(option(name, quote(each)) for each in values)
+        return " ".join(option(name, each) for each in values)
     return f"{name}={json.dumps([*values], ensure_ascii=False)}"
 
 

@@ -104,6 +104,14 @@ def let_go(cursor: Cursor, database: str) -> None:
 # ---- servers of our own
 
 
+def _see_that_it_is_reached() -> None:
+    """Raise ServerError where libpq would lead every connection elsewhere, whatever host it names."""
+    if os.environ.get("PGHOSTADDR"):
+        raise ServerError(
+            "PGHOSTADDR leads connections to a server of our own elsewhere: unset it, and name the host in the DSN"
+        )
+
+
 def _choose(version: int | None) -> tuple[int, Path]:
     found = binaries()
     if not found:
@@ -126,6 +134,7 @@ def _choose(version: int | None) -> tuple[int, Path]:
 @contextmanager
 def embedded(version: int | None = None) -> Iterator[Server]:
     """Run a server of one's own, stopped and deleted at the end, however the end comes."""
+    _see_that_it_is_reached()
     version, bindir = _choose(version)
     supervisor, directory = _launch(bindir, os.getpid())
     try:
@@ -138,6 +147,7 @@ def embedded(version: int | None = None) -> Iterator[Server]:
 
 def shared(directory: Path, version: int | None = None, owner: int | None = None) -> Server:
     """Give the one server of all who meet in the directory; the first comer's owner is its owner for good."""
+    _see_that_it_is_reached()
     version, bindir = _choose(version)
     directory.mkdir(parents=True, exist_ok=True)
     note = directory / f"pgmend-server-{version}.json"
@@ -210,6 +220,7 @@ def _socket_dsn(directory: str) -> str:
 @contextmanager
 def docker(version: int | None = None, image: str | None = None) -> Iterator[Server]:
     """Run a server in a container of its own, removed at the end."""
+    _see_that_it_is_reached()
     image = image or os.environ.get("PGMEND_DOCKER_IMAGE") or f"postgres:{version or 18}"
     container = _container(image)
     try:

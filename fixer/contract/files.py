@@ -28,7 +28,7 @@ from fixer.contract.place import Place, bring_over, extensions_of, throw_away
 from fixer.contract.refusing import Said, refused
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.script import Statement, statements
-from fixer.errors import ContractError
+from fixer.errors import ContractError, option
 from fixer.introspect import coded
 from fixer.model.contract import Contract, Hints, Refused
 from fixer.model.expression import as_needed, quoted
@@ -116,7 +116,7 @@ def files_at(path: Path) -> list[Path]:
     Raises ContractError if there are none.
     """
     if not path.exists():
-        raise ContractError(f"There is no file {path}: correct --contract.")
+        raise ContractError(f"There is no file {path}: correct {option('contract')}.")
     found = sorted(path.glob("*.sql")) if path.is_dir() else [path]
     found = [file for file in found if not file.name.endswith(_BACK)]
     if not found:

@@ -22,9 +22,9 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING, SAFE_PATH, UNQUOTED, setting
 from fixer.contract import declared
 from fixer.contract.anew import by_target
-from fixer.contract.scratch import OUR_OWN, Scratch
+from fixer.contract.scratch import OUR_OWN, SERVER, Scratch
 from fixer.contract.scratch.opened import ROLE
-from fixer.errors import ContractError
+from fixer.errors import ContractError, option
 from fixer.introspect import borrowing
 from fixer.model.expression import quoted
 from fixer.model.schema import Schema
@@ -110,7 +110,7 @@ class Place:
     def explained(self, error: ContractError, wanted: int) -> ContractError:
         """Return an error of what runs here, with what the place lacks of a target of that major version."""
         if error.sqlstate in _UNKNOWN and self.mark and _ROLE.search(str(error)):
-            why = f"The role {self.admin.info.user} may not create it on the server of --scratch"
+            why = f"The role {self.admin.info.user} may not create it on the server of {option('scratch')}"
             way = "create it there, or name a role that has CREATEROLE."
             return ContractError(f"{error} {why}: {way}", sqlstate=error.sqlstate)
         if error.sqlstate in _UNKNOWN and self.lacking:
@@ -122,7 +122,7 @@ class Place:
             why = f"The throw-away database is of PostgreSQL {self.version}, the target of {wanted}"
         else:
             return error
-        way = "name a server that is like the target: --scratch postgresql://USER@HOST, where USER has CREATEDB."
+        way = f"name a server that is like the target: {option('scratch', SERVER)}, where USER has CREATEDB."
         return ContractError(f"{error} {why}: {way}", sqlstate=error.sqlstate)
 
 

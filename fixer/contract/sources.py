@@ -26,7 +26,7 @@ from fixer.contract.project import SELF, contract_named, nearest, scratch_named
 from fixer.contract.project.applied import Under
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.source import Source
-from fixer.errors import ContractError, refuse_empty, words_of
+from fixer.errors import ContractError, option, refuse_empty, words_of
 from fixer.model.contract import Contract
 
 if TYPE_CHECKING:  # a contract that is no models need not wait for SQLAlchemy
@@ -145,7 +145,7 @@ def load(
     if contract.startswith(PREFIX):
         return Migrations(contract, place)
     if contract.startswith(_URLS) or ("=" in contract and ":" not in contract.partition("=")[0]):
-        return Database(target.resolve(contract, origin="--contract", allow_unsafe_production=True))
+        return Database(target.resolve(contract, origin=option("contract"), allow_unsafe_production=True))
     _refuse_foreign(contract)
     if contract.endswith(".sql") or "/" in contract or Path(contract).is_dir():
         return Script(contract, place)

@@ -14,6 +14,7 @@ from fixer.model.schema.code import Code, Coded, FoundCode, Kind, OfCode, same
 from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
 from fixer.model.table import QName
 from fixer.repair.constraints import partitions
+from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composed, Identifier
 
 _UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
@@ -201,8 +202,7 @@ def _step(phase: Phase, code: Code, title: str, statements: Iterable[SQL | Compo
 def see_that_it_is_owned(about: FoundCode, actual: Schema) -> None:
     """Raise RefusalError if the session may not change the found code."""
     if not about.found.owned and actual.session:
-        owner, role = as_needed(about.found.owner), as_needed(actual.session.role)
-        raise RefusalError(f"it belongs to {owner}: GRANT {owner} TO {role}; then plan again")
+        raise RefusalError(of_another(about.found.owner, actual))
 
 
 def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:

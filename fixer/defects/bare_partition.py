@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical, names_column, tail_of
+from fixer.model.expression import canonical, names_column
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.repair.constraints import online, references
-from fixer.repair.constraints.checks import spelt, stands
+from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.constraints.foreign_keys import add_foreign_key, arrow, best, exchange, is_comparable
 from fixer.repair.probe import parents, rows_where, shown
 from fixer.sql import compose as q
@@ -31,7 +31,7 @@ from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint
 from fixer.sql.compose import SQL
 from fixer.sql.following import truly_orphaned
-from fixer.sql.uniques import compared
+from fixer.sql.uniques import bound_by, compared
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -92,9 +92,9 @@ def _state(found: Index | None) -> str:
 
 def _repeats(wanted: Index, part: Table) -> Probe:
     """Return the probe for rows that an index would refuse."""
-    values, condition = compared(wanted), tail_of(wanted.tail).condition.strip()
+    values = compared(wanted, part)
     filled = [] if wanted.nulls_not_distinct else [SQL("{} IS NOT NULL").format(value) for value in values]
-    bound = q.all_of([*([SQL(f"({condition})")] if condition else []), *filled, SQL("true")])
+    bound = q.all_of([*bound_by(wanted, part), *filled, SQL("true")])
     numbered = SQL("(SELECT t.*, row_number() OVER (PARTITION BY {}) AS pgmend_repeat FROM {} WHERE {}) AS t")
     rows = numbered.format(SQL(", ").join(values), q.rows_of(part, own=True), bound)
     named = [column for column in part.columns if names_column(wanted.tail, column)]
@@ -108,7 +108,7 @@ def _check(wanted: Check, part: Table, actual: Schema) -> Iterator[Finding[Own]]
     state = "has none" if found is None else f"{found.name} is {'NOT VALID' if found.enforced else 'NOT ENFORCED'}"
     message = f"{part.name.name} should have CHECK {spelt(wanted)}, {state}"
     there = wanted.validated and all(column in part.columns for column in wanted.columns)
-    asks = partial(rows_where, actual, part.name, SQL("NOT ({})").format(SQL(wanted.expression))) if there else None
+    asks = partial(rows_where, actual, part.name, SQL("NOT ({})").format(over_row(wanted, part))) if there else None
     yield Finding(SLUG, POINT, Own(part.name, wanted, found), message, asks=asks)
 
 

@@ -21,7 +21,9 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Sequence, Table
+from fixer.repair.sequences import unknown
 from fixer.sql import compose as q
+from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 if TYPE_CHECKING:
@@ -61,10 +63,10 @@ def repair(finding: Finding[OfApart], actual: Schema, contract: Contract) -> Rep
     """Change the options; refuse if the last number lies outside the new bounds, or another role owns it."""
     wanted, found = finding.about.wanted, finding.about.found
     if not found.owned:
-        return refuse(f"{found.name} belongs to {found.owner}: let that role run ALTER SEQUENCE")
+        return refuse(of_another(found.owner, actual))
     last = found.last_value
     if last is None and not found.readable:
-        return refuse(f"GRANT SELECT ON SEQUENCE {found.name}: the number that it gave last cannot be read")
+        return unknown(found, actual)
     if last is not None and not wanted.minimum <= last <= wanted.maximum:
         return refuse(f"its last number is {last}, outside of these bounds: decide where it goes on, by ALTER SEQUENCE")
     if last is None and not wanted.minimum <= found.start <= wanted.maximum:

@@ -18,7 +18,7 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import names_column, tail_of
+from fixer.model.expression import names_column
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
@@ -32,7 +32,7 @@ from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
-from fixer.sql.uniques import compared
+from fixer.sql.uniques import bound_by, compared
 
 SLUG = "duplicate-values"
 POINT = 4
@@ -79,9 +79,7 @@ def _has_all(key: Index, wanted: Table, table: Table) -> bool:
 
 def _special(key: Index, table: Table) -> Composed:
     """Return the rows that a partial unique or one over expressions binds, numbered among those that repeat."""
-    tail = tail_of(key.tail)
-    values = compared(key)
-    bound = [SQL("({})").format(SQL(tail.condition.strip()))] if tail.condition.strip() else []
+    values, bound = compared(key, table), bound_by(key, table)
     filled = [] if key.nulls_not_distinct else [SQL("{} IS NOT NULL").format(value) for value in values]
     return SQL("(SELECT t.*, row_number() OVER (PARTITION BY {}) AS pgmend_repeat FROM {} WHERE {}) AS t").format(
         SQL(", ").join(values), _own(table), q.all_of([*bound, *filled, SQL("true")])

@@ -23,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Shape, Step, refuse
 from fixer.model.table import QName
+from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL
 
 SLUG = "missing-grant"
@@ -92,7 +93,7 @@ def repair(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Re
     about, session = finding.about, actual.session
     owner = _other_owner(about.table, actual)
     if owner and session and not session.superuser:
-        raise RefusalError(f"it belongs to {owner}: GRANT {as_needed(owner)} TO {as_needed(session.role)}; plan again")
+        raise RefusalError(of_another(owner, actual))
     statements = SQL(";\n").join(SQL(each) for grant in about.every for each in grant.create)
     title = f"grant {', '.join(map(_right, about.every))} on {about.object} to {_role(about.wanted)}"
     keys = tuple(grant.key for grant in about.every)

@@ -22,6 +22,7 @@ from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
+from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composable
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Re
     if parent.parted_by or parent.part_of:
         return refuse(f"{parent.name.name} is partitioned, or a partition, from which none can INHERIT")
     if not parent.owned:
-        return refuse(f"{parent.name.name} belongs to another role: let that role do this")
+        return refuse(f"{parent.name.name}: {of_another(parent.owner, actual)}")
     wanted = contract.tables[table.name]
     unknown = [c.name for c in parent.columns.values() if c.name not in wanted.columns]
     unknown += [c.name for c in parent.checks if c.name not in {own.name for own in wanted.checks} and not c.no_inherit]

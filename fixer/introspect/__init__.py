@@ -188,15 +188,15 @@ def elsewhere(
 ) -> tuple[tuple[s.Twin, ...], int]:
     """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
 
-    Tables that have all the given `columns` of a missing one are twins, too. Each is given once, the largest first.
+    Tables that have all the given `columns` of a missing one are twins, too, and come last. The larger come first.
     """
     given = {name: list(each) for name, each in columns.items()}
     wanted = [{**name._asdict(), "called": called, "columns": given.pop(name, None)} for name, called in missing]
-    choose = "SELECT set_config('pgmend.missing', %s, true);\n"
-    cursor.execute(choose + query("elsewhere"), (json.dumps(wanted),))
+    cursor.execute("SELECT set_config('pgmend.missing', %s, true);\n" + query("elsewhere"), (json.dumps(wanted),))
     rows = cursor.fetchall()
     twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
-    return tuple({(twin.missing, twin.name): twin for twin in reversed(twins)}.values())[::-1], rows[0][0]
+    first = {(twin.missing, twin.name): twin for twin in reversed(twins)}
+    return tuple(twin for twin in twins if first[twin.missing, twin.name] is twin), rows[0][0]
 
 
 def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...] | None]:

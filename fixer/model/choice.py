@@ -124,7 +124,7 @@ def _limit(said: int | str) -> Limit:
 
     found = _LIMIT.fullmatch(text := str(said).strip())
     if not found or (found["share"] and Fraction(found["share"]) > 100):
-        raise UsageError(f"{option('max_moved', text or repr(text))} is no limit: say 100, 5%, TABLE=100 or TABLE=5%.")
+        raise UsageError(f"{option('max_moved', text)} is no limit: say 100, 5%, TABLE=100 or TABLE=5%.")
     table = (found["table"] or "").strip()
     if found["share"]:
         return Limit(text, table, share=Fraction(found["share"]) / 100)

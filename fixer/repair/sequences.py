@@ -89,11 +89,11 @@ def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
     """Raise RefusalError if this role may alter a table, but not the sequence that numbers it."""
     owner, session = actual.tables[table].owner, actual.session
     if session and not sequence.owned:
-        home, name = map(as_needed, sequence.name)
+        (home, name), whose = map(as_needed, sequence.name), as_needed(sequence.owner)
         give = f"ALTER SEQUENCE {home}.{name} OWNER TO {as_needed(owner)}"
         raise RefusalError(
-            f"{sequence.name}, which numbers {table.name}, is owned by the role {sequence.owner},"
-            f" and {session.role} may not move it past the rows: let {sequence.owner} say {give}"
+            f"{home}.{name}, which numbers {table.name}, is owned by the role {whose},"
+            f" and {as_needed(session.role)} may not move it past the rows: let {whose} say {give}"
         )
 
 

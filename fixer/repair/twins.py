@@ -6,9 +6,9 @@ If the missing one were created beside a twin with rows, the application would f
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from fixer.errors import option
 from fixer.model.contract import ColumnHints, Contract
 from fixer.model.expression import as_needed
 from fixer.model.schema import COUNTED, Schema, Twin
@@ -97,7 +97,7 @@ def _taken(twin: Twin, contract: Contract) -> str:
     name, legacy = twin.missing, contract.hints[twin.missing].legacy_names
     parts = []
     if twin.name.schema != name.schema and (bare := is_bare(name, contract)):
-        parts.append(f"say --schema {shlex.quote(twin.name.schema)}")
+        parts.append(f"say {option('schema', twin.name.schema)}")
     if contract.in_project:  # which no hint brings from another schema
         here = twin.name.schema == name.schema
         return f"declare {_table_with(name, (*legacy, twin.name.name), contract)}" if here else _moved(twin)
@@ -137,7 +137,7 @@ def hint(table: QName, column: str, key: str, value: str, contract: Contract) ->
 
 
 def is_bare(name: QName, contract: Contract) -> bool:
-    """Return whether a table has no schema of its own in the contract, so that --schema can choose it."""
+    """Return whether a table has no schema of its own in the contract, so that the call can choose it."""
     return bool(bare([name], contract))
 
 

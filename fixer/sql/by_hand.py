@@ -1,4 +1,4 @@
-"""Statements by which a person converts a column for which no safe way is known, to be read before one is run.
+"""Statements for a person, to be read before one is run: most convert a column for which no safe way is known.
 
 Sources: PostgreSQL manual, chapter 8 (data types), 9.9.4 (AT TIME ZONE), and CREATE CAST, for casts that exist.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.model.expression import as_needed, literal
 from fixer.model.obstacle import Standing
+from fixer.model.schema import Schema
 from fixer.model.table import Column, QName
 from fixer.sql.types import family
 
@@ -121,3 +122,10 @@ def _casts(found: str, wanted: str) -> bool:
     if "text" in (found, wanted) or found == wanted:
         return True
     return any({found, wanted} <= set(kin) for kin in (_COUNTS, _CLOCKS, ("json", "jsonb")))
+
+
+def of_another(owner: str, actual: Schema) -> str:
+    """Return why this session may not change a thing, and what lets it: to be a member of its owner."""
+    session = actual.session
+    whose, role = as_needed(owner), as_needed(session.role) if session else "CURRENT_USER"
+    return f"it belongs to {whose}: GRANT {whose} TO {role}; then plan again"

@@ -13,9 +13,10 @@ from decimal import Decimal
 from functools import lru_cache
 from operator import ge, gt
 
-from fixer.model.expression import CAST, canonical, parts_of, tail_of, unquoted
+from fixer.model.expression import CAST, canonical, of_row, parts_of, tail_of, unquoted
 from fixer.model.expression.bounds import measure
 from fixer.model.table import Table
+from fixer.sql.compose import SQL
 from fixer.sql.types import fits, shape
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
@@ -33,6 +34,11 @@ _SUBJECT = re.compile(
 _TURNABLE = re.compile(rf"({_VALUE.pattern}) (<=|>=|<>|<|>|=) ({_SUBJECT.pattern})", re.DOTALL)
 _CAST_COLUMN = re.compile(rf'(?<![\w".:])(?P<column>"(?:[^"]|"")+"|[A-Za-z_]\w*){CAST}(?P<type>[a-z]+)\b')
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def over_row(text: str, table: Table) -> SQL:
+    """Return an expression of a check or an index over the row `t` of a table, as the plan leaves it."""
+    return SQL(of_row(text.strip(), table.name.name, table.columns))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from fixer.model.expression import tail_of
 from fixer.model.table import Index, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.uniques import claim
+from fixer.sql.conditions import over_row
+from fixer.sql.uniques import bound_by, claim
 
 _ORDER = re.compile(r"(?: \w+_pattern_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?$")
 
@@ -40,12 +41,13 @@ class Keys:
         return own and not (self.index.partial or self.index.nulls_not_distinct)
 
     def _elements(self) -> list[Composable]:
-        return [SQL("({})").format(_sql(_ORDER.sub("", each))) for each in tail_of(self.index.tail).elements]
+        return [
+            SQL("({})").format(over_row(_ORDER.sub("", each), self.table)) for each in tail_of(self.index.tail).elements
+        ]
 
     def bound(self) -> Composable:
         """Return the condition that the index binds a row."""
-        condition = tail_of(self.index.tail).condition
-        return q.all_of([SQL("({})").format(_sql(condition)), *self._filled()] if condition else self._filled())
+        return q.all_of([*bound_by(self.index, self.table), *self._filled()])
 
     def _stands(self) -> Composable:
         """Return the condition that the index binds a row, which PostgreSQL can look up in no index: it is a CASE."""
@@ -107,8 +109,3 @@ class Keys:
         rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self.bound())
         in_order = SQL("SELECT * FROM ({}) AS t ORDER BY {} OFFSET 0").format(rows, names)
         return SQL("SELECT ARRAY[count(*)] FROM ({}) AS k").format(in_order)
-
-
-def _sql(text: str) -> Composable:
-    """Return SQL as PostgreSQL spells it; it holds no placeholders."""
-    return SQL(text.strip())

@@ -13,7 +13,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import dropping
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.conditions import conjuncts, held, tail_meaning
+from fixer.sql.conditions import conjuncts, held, over_row, tail_meaning
 from fixer.sql.types import family
 
 # What follows an element of an index and leaves its equality as it is.
@@ -86,9 +86,16 @@ def excluding(index: Index) -> Tail:
     return tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE "))
 
 
-def compared(index: Index) -> list[Composable]:
-    """Return what a unique compares, element by element, as expressions over its table."""
-    return [SQL("({})").format(SQL(_SORT.sub("", element.strip()))) for element in tail_of(index.tail).elements]
+def compared(index: Index, table: Table) -> list[Composable]:
+    """Return what a unique compares, element by element, as expressions over the row `t` of a table."""
+    elements = (_SORT.sub("", element.strip()) for element in tail_of(index.tail).elements)
+    return [SQL("({})").format(over_row(element, table)) for element in elements]
+
+
+def bound_by(index: Index, table: Table) -> list[Composable]:
+    """Return the condition of an index over the row `t` of a table; nothing if it binds all rows."""
+    condition = tail_of(index.tail).condition.strip()
+    return [SQL("({})").format(over_row(condition, table))] if condition else []
 
 
 def by_equality(index: Index) -> Index:

@@ -481,3 +481,11 @@ def test_a_container_answers() -> None:
         answer = ask(server.database_dsn(database), "SELECT current_database()")
 
     assert database == answer
+
+
+@pytest.mark.parametrize("start", [servers.embedded, servers.docker])
+def test_none_is_started_that_a_variable_would_lead_past(monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+
+    with pytest.raises(ServerError, match=r"PGHOSTADDR leads connections .* elsewhere: unset it"), start():
+        pass

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fixer.connect.address.naming import COMPONENTS, OWN
+from fixer.connect.address.naming import variable as named_by
 from fixer.connect.target import resolve
 from lab.targets import MANAGED_HOST, PASSWORD, connect_arguments, refusal
 
@@ -204,3 +206,14 @@ def test_the_sslmode_is_the_given_one_or_what_the_host_deserves(
     actual = sslmode(dsn, **environ)
 
     assert expected == actual
+
+
+@pytest.mark.parametrize(
+    "variable", ["DATABASE_URL", *(name for name in COMPONENTS if name != "DATABASE_PASSWORD"), "PGSERVICE", *OWN]
+)
+def test_each_variable_that_names_a_database_is_known_by_its_name(variable: str) -> None:
+    assert named_by({variable: "5432", "PGUSER": "app", "DATABASE_PASSWORD": "x"}) == variable
+
+
+def test_variables_that_name_no_database_are_not_said_to() -> None:
+    assert named_by({"PGUSER": "app", "DATABASE_PASSWORD": "x", "DATABASE_URL": " ", "PGPASSFILE": "here"}) == ""

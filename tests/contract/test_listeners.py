@@ -7,7 +7,7 @@ from typing import Any  # what SQLAlchemy hands to a listener
 
 import psycopg2
 import pytest
-from sqlalchemy import DDL, Column, Integer, MetaData, NullPool, Table, create_engine, event, inspect
+from sqlalchemy import DDL, Column, Integer, MetaData, NullPool, Sequence, Table, create_engine, event, inspect
 
 from fixer import api
 from lab.database import Database, lent_copy
@@ -49,3 +49,21 @@ def test_what_listeners_made_before_may_be_asked_for_and_replaced(made: Database
         assert api.check(connection, watched()).findings == ()
         made.run("ALTER TABLE t DROP COLUMN n")
         assert [each.slug for each in api.check(connection, watched()).findings] == ["missing-column"]
+
+
+def test_a_sequence_of_the_target_that_models_with_listeners_do_not_make_stays_as_it_is(made: Database) -> None:
+    made.run("CREATE SEQUENCE others AS integer INCREMENT BY 10 MAXVALUE 900 START 30 CYCLE")
+
+    with closing(psycopg2.connect(made.dsn)) as connection:
+        assert api.check(connection, watched()).findings == ()
+
+
+def test_a_sequence_of_models_with_listeners_counts_as_the_models_say(made: Database) -> None:
+    wanted = watched()
+    Sequence("own", increment=10, metadata=wanted)
+    made.run("CREATE SEQUENCE own")
+
+    with closing(psycopg2.connect(made.dsn)) as connection:
+        assert [each.slug for each in api.check(connection, wanted).findings] == ["different-sequence"]
+        made.run("ALTER SEQUENCE own INCREMENT BY 10")
+        assert api.check(connection, wanted).findings == ()

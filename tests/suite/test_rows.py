@@ -67,6 +67,13 @@ table(
     column("Mixed Case", MOOD, key="mixed"),
     sa.UniqueConstraint("100%", name="100% unique"),
 )
+table(
+    "whole",
+    serial(),
+    column("Some %", sa.Text, required=False),
+    column("more", sa.Integer, sa.CheckConstraint("whole.* IS NOT NULL", name="full"), required=False),
+    sa.CheckConstraint("(whole IS NULL) = false"),
+)
 table("tenants", sa.Column("code", sa.CHAR(3), primary_key=True), column("name", sa.Text, required=False))
 for thing in ("customers", "products"):
     table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from contracts.rows.checks.reader import read
 from contracts.rows.conditions import Condition, Conditions, Other
 from contracts.rows.sqltext import mentioned_in, sql_of
 from contracts.rows.tables import AnyColumn, columns_of, name_of, places
+from fixer.model.expression import as_needed, quoted
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,21 @@ def spelt_checks(table: Table) -> Iterator[tuple[str, str]]:
         text = sql_of(constraint.sqltext)
         mentioned = mentioned_in(text, columns_of(table))
         middle = f"_{mentioned[0]}" if len(mentioned) == 1 else ""
-        yield name_of(constraint, f"{table.name}{middle}_check"), text
+        yield name_of(constraint, f"{table.name}{middle}_check"), _of_columns(text, table)
+
+
+def _of_columns(text: str, table: Table) -> str:
+    """Return a check in which the whole row, spelt by the name of the table, is asked column by column."""
+    if table.name in columns_of(table):
+        return text
+    name = rf'(?<![\w".])(?:{re.escape(quoted(table.name))}|{re.escape(as_needed(table.name))})(?:\.\*)?'
+
+    def asked(found: re.Match[str]) -> str:
+        return (
+            f"({' AND '.join(f'{quoted(each)} IS {found[1]}' for each in columns_of(table))})" if found[1] else found[0]
+        )
+
+    return re.sub(rf"'(?:[^']|'')*'|{name}\s+IS\s+((?:NOT\s+)?NULL)\b", asked, text, flags=re.IGNORECASE)
 
 
 @functools.cache

@@ -27,6 +27,17 @@ COMPONENTS = {
 }
 
 
+# libpq's variables that name a database; the others only say how to reach it.
+OWN = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE")
+
+
+def variable(environ: Mapping[str, str]) -> str:
+    """Return the first variable of the environment that names a database; empty if none does."""
+    parts = (name for name, keyword in COMPONENTS.items() if keyword != "password")
+    every = ("DATABASE_URL", *parts, "PGSERVICE", *OWN)
+    return next((name for name in every if environ.get(name, "").strip()), "")
+
+
 def named(dsn: str | None, environ: Mapping[str, str], option: str = "--dsn") -> tuple[str, dict[str, str]]:
     """Return the origin and libpq's keywords of the first source that names a database; `option` gave the DSN."""
     authority = {"sslrootcert": environ["DATABASE_SSL_CA"]} if environ.get("DATABASE_SSL_CA") else {}
@@ -45,7 +56,7 @@ def named(dsn: str | None, environ: Mapping[str, str], option: str = "--dsn") ->
         return "DATABASE_HOST …", authority | given
     if environ.get("PGSERVICE"):
         return "service file", {}
-    if any(environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE")):
+    if any(environ.get(name) for name in OWN):
         return "PG* environment", {}
     raise TargetError(
         "no database is named: give --dsn, or set DATABASE_URL, "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixer.errors import ContractError
+from fixer.errors import ContractError, option
 
 PREFIX = "alembic:"
 _INI, _TOML, _ENV = "alembic.ini", "pyproject.toml", "env.py"
@@ -49,7 +49,7 @@ def project_at(path: Path) -> Project:
         named = Project(path.parent, toml=path) if path.suffix == ".toml" else Project(path.parent, ini=path)
         return _with_script(named, path.parent, configured)
     if not path.is_dir():
-        raise ContractError(f"There is no directory {path}: correct --contract.")
+        raise ContractError(f"There is no directory {path}: correct {option('contract')}.")
     if at_once := _configured(path):
         return at_once
     if not (path / _ENV).is_file():

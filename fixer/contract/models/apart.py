@@ -22,7 +22,7 @@ from fixer.connect.link import attempt, rolled_back
 from fixer.connect.settings import READING, SAFELY, UNQUOTED
 from fixer.contract.cache import Read
 from fixer.contract.models.scratch import Unsatisfiable
-from fixer.contract.models.statements import at_once, culprit, table_of, types_of, without_link
+from fixer.contract.models.statements import at_once, culprit, sequences_of, table_of, types_of, without_link
 from fixer.contract.models.views import tables_of
 from fixer.contract.place import Place, bring_over, extensions_of, throw_away
 from fixer.contract.places import Places
@@ -44,7 +44,8 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places, 
     own.
     """
     path = _path_of_target(connection, places)
-    made = {QName(home or places.schema, type_) for home, type_ in types_of(tables_of(metadata))}
+    own = (*types_of(tables_of(metadata)), *sequences_of(metadata))
+    made = {QName(home or places.schema, each) for home, each in own}
     with throw_away(connection.server_version // 10000, scratch) as place:
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)

@@ -87,6 +87,13 @@ def types_of(tables: Iterable[SATable]) -> Iterator[tuple[str | None, str]]:
                 yield made.schema, made.name
 
 
+def sequences_of(metadata: MetaData) -> Iterator[tuple[str | None, str]]:
+    """Yield the schema and the name of each sequence that is created with models."""
+    for sequence in metadata._sequences.values():
+        if not sequence.optional:
+            yield sequence.schema, sequence.name
+
+
 def borrowed_of(tables: Iterable[SATable]) -> dict[str, str | None]:
     """Return the types that tables need and that are not created with them, and the schema of each as models say it."""
     tables = [*tables]

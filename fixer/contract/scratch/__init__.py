@@ -13,12 +13,12 @@ from psycopg2 import sql
 from fixer.connect.target import Target, resolve
 from fixer.contract.scratch.named import lent
 from fixer.contract.scratch.opened import ROLE, Opened
-from fixer.errors import ServerError, TargetError, refuse_empty
+from fixer.errors import ServerError, TargetError, option, refuse_empty
 
 _DOCKER = "docker"
 _SPELLING = 14  # keeps EXTRACT, TRIM and their like as SQL spells them, and the versions before do not
 _OPENING = f"CREATE ROLE {ROLE} LOGIN; ALTER DATABASE {{}} OWNER TO {ROLE}; ALTER SCHEMA public OWNER TO {ROLE}"
-_WAYS = "Or name a server for it: --scratch postgresql://USER@HOST, where USER has CREATEDB, or --scratch docker:IMAGE."
+SERVER = "postgresql://USER@HOST"
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,12 @@ class Scratch:
     image: str | None = None  # empty: that of the version
 
     @classmethod
-    def of(cls, said: str | None, origin: str = "--scratch") -> Scratch:
+    def of(cls, said: str | None, origin: str = "") -> Scratch:
         """Return the server that a text names: a DSN, ``docker:IMAGE``, or ``docker``.
 
         Raises UsageError where it is empty, TargetError where it is none of these.
         """
+        origin = origin or option("scratch")
         refuse_empty(origin, said)
         if said is None:
             return OUR_OWN
@@ -63,9 +64,15 @@ class Scratch:
         """Raise TargetError if a server does not keep what the target of a later version would."""
         if version < _SPELLING <= wanted:
             raise TargetError(
-                f"The server {self} of --scratch runs PostgreSQL {version}, which does not keep EXTRACT and the like as"
-                f" the target's {wanted} does: name one of version {_SPELLING} or later."
+                f"The server {self} of {option('scratch')} runs PostgreSQL {version}, which does not keep EXTRACT and"
+                f" the like as the target's {wanted} does: name one of version {_SPELLING} or later."
             )
+
+
+def _ways() -> str:
+    """Return in words how to name a server of throw-away databases."""
+    image = option("scratch", "docker:IMAGE")
+    return f"Or name a server for it: {option('scratch', SERVER)}, where USER has CREATEDB, or {image}."
 
 
 OUR_OWN = Scratch()
@@ -86,7 +93,7 @@ def _started(version: int, image: str | None) -> Iterator[Opened]:
         try:
             server = stack.enter_context(lending)
         except ServerError as error:
-            raise ServerError(f"This contract needs a throw-away database, and {error}. {_WAYS}") from None
+            raise ServerError(f"This contract needs a throw-away database, and {error}. {_ways()}") from None
         admin = stack.enter_context(closing(psycopg2.connect(server.dsn)))
         admin.autocommit = True
         with admin.cursor() as cursor:

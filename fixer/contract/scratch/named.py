@@ -24,7 +24,7 @@ from fixer.connect.settings import setting
 from fixer.connect.target import Target
 from fixer.contract.scratch.left_over import PREFIX, clear, mark_of
 from fixer.contract.scratch.opened import Opened
-from fixer.errors import TargetError
+from fixer.errors import TargetError, option
 from fixer.model.expression import quoted
 
 OLDEST = 13
@@ -192,4 +192,4 @@ def _dropped(connection: Connection, name: str) -> None:
 
 
 def _which(server: Target) -> str:
-    return f"server {server.redacted} of --scratch"
+    return f"server {server.redacted} of {option('scratch')}"

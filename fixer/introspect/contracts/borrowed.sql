@@ -50,7 +50,10 @@ SELECT rank, home, name, statement
                   FROM pg_catalog.pg_constraint k WHERE k.contypid = own.oid AND k.contype = 'c'))
           FROM own WHERE typtype = 'd'
          UNION ALL
-        SELECT 5, h.nspname, c.relname, format('CREATE SEQUENCE %I.%I AS %s', h.nspname, c.relname, s.seqtypid::regtype)
+        SELECT 5, h.nspname, c.relname, format(
+               'CREATE SEQUENCE %I.%I AS %s INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s %s CYCLE',
+               h.nspname, c.relname, s.seqtypid::regtype, s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
+               CASE WHEN s.seqcycle THEN '' ELSE 'NO' END)
           FROM pg_catalog.pg_class c
           JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
           JOIN home h ON h.oid = c.relnamespace

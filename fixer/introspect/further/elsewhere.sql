@@ -10,7 +10,10 @@ WITH there AS MATERIALIZED (
            n.nspname::text AS schema,
            c.relname::text AS name,
            c.relkind::text AS kind,
-           c.relpages AS pages
+           CASE c.relkind WHEN 'p' THEN (SELECT pg_catalog.sum(p.relpages)
+                                           FROM pg_catalog.pg_partition_tree(c.oid) AS l
+                                           JOIN pg_catalog.pg_class p ON p.oid = l.relid AND p.relkind = 'r')
+                           ELSE c.relpages END AS pages
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -57,4 +60,4 @@ SELECT u.tables, t.missing_schema, t.missing_name, t.schema, t.name, t.kind,
        t.named
   FROM (SELECT pg_catalog.count(*) FILTER (WHERE kind IN ('r', 'p', 'f')) AS tables FROM there) AS u
   LEFT JOIN twins t ON true
- ORDER BY t.named DESC, t.pages DESC, t.schema, t.name
+ ORDER BY t.named DESC, t.pages DESC NULLS LAST, t.schema, t.name

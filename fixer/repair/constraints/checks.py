@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.model.expression import as_texts, of_row, parts_of_name, plain
+from fixer.model.expression import as_texts, parts_of_name, plain
 from fixer.model.table import Check, Table
+from fixer.sql import conditions
 from fixer.sql.compose import SQL
 from fixer.sql.conditions import meaning_in
 
@@ -24,7 +25,7 @@ def names_match(check: Check, table: Table) -> Check | None:
 
 def over_row(check: Check, table: Table) -> SQL:
     """Return the expression of a check over the row `t` of a table, as the plan leaves it."""
-    return SQL(of_row(check.expression, table.name.name, table.columns))
+    return conditions.over_row(check.expression, table)
 
 
 def over_row_to_come(check: Check, table: Table) -> SQL:

@@ -12,6 +12,7 @@ from fixer.repair.constraints.exclusions import Element, elements
 from fixer.repair.probe import shown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.conditions import over_row
 from fixer.sql.uniques import excluding
 
 # At most so many rows are compared each with each other: more take minutes. With an equality among the elements, only
@@ -37,7 +38,7 @@ def untold(wanted: Index, table: Table, removal: str = "") -> str:
 def conflicts(wanted: Index, table: Table, *, costly: bool) -> Probe:
     """Return the probe for rows that conflict with an earlier one, each shown with such a one."""
     parts, keys = elements(wanted, table), shown(table)
-    rows = _bound(wanted, q.rows_of(table, own=True), parts, keys)
+    rows = _bound(wanted, table, q.rows_of(table, own=True), parts, keys)
     source = _sorted(rows, parts, len(keys)) if _in_order(parts) else _joined(rows, parts, len(keys))
     return Probe(source, SQL("true"), (*_cells("k", len(keys)), *_cells("o", len(keys))), costly=costly)
 
@@ -55,8 +56,8 @@ def barring(wanted: Index, table: Table, cells: Mapping[str, Composable]) -> Ite
     )
     row = SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {}) AS t").format(new)
     yield SQL("EXISTS (SELECT FROM {} JOIN (SELECT * FROM {}) AS o ON {})").format(
-        _bound(wanted, q.rows_of(table, own=True), parts, ()),
-        _bound(wanted, row, parts, ()),
+        _bound(wanted, table, q.rows_of(table, own=True), parts, ()),
+        _bound(wanted, table, row, parts, ()),
         q.equal(values, values, "t", "o", [each.operator for each in parts]),
     )
 
@@ -76,17 +77,20 @@ def _named(cells: Iterable[Composable], letter: str) -> list[Composed]:
     return [SQL("{} AS {}").format(cell, Identifier(f"pgmend_{letter}{place}")) for place, cell in enumerate(cells)]
 
 
-def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequence[Composable]) -> Composed:
+def _bound(
+    wanted: Index, table: Table, rows: Composable, parts: Sequence[Element], keys: Sequence[Composable]
+) -> Composed:
     """Return the rows that an exclusion binds, with their keys, places and values.
 
     If they will be sorted, they are read without any index, which may lack some: PostgreSQL looks up no CASE in one,
     and OFFSET keeps it out of the sort. Values are not computed for rows that the condition leaves out, which may have
     none.
     """
-    condition, values = excluding(wanted).condition, [SQL("({})").format(SQL(each.value)) for each in parts]
+    condition = over_row(excluding(wanted).condition or "true", table)
+    values = [SQL("({})").format(over_row(each.value, table)) for each in parts]
     apart = SQL(" OFFSET 0" if _in_order(parts) else "")
-    if condition and _in_order(parts):
-        values = [SQL("CASE WHEN {} THEN {} END").format(SQL(condition), value) for value in values]
+    if _in_order(parts):
+        values = [SQL("CASE WHEN {} THEN {} END").format(condition, value) for value in values]
     filled = [SQL("{} IS DISTINCT FROM NULL").format(cell) for cell in _cells("e", len(parts))]
     spans = (cell for part, cell in zip(parts, _cells("e", len(parts)), strict=True) if part.overlaps)
     filled += [SQL("NOT isempty({})").format(cell) for cell in spans]
@@ -97,7 +101,7 @@ def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequ
     ).format(
         cells=SQL(", ").join([*_named(keys, "k"), *_named(values, "e")]),
         rows=rows,
-        bound=apart_from_indexes.format(SQL(condition or "true")),
+        bound=apart_from_indexes.format(condition),
         filled=apart_from_indexes.format(q.all_of(filled)),
         apart=apart,
     )

@@ -128,18 +128,17 @@ class Rewriting:
 
     def _alike(self, index: Index, within: Composable = _ANYWHERE) -> Probe:
         """Return the probe for rows that would share the values of a unique with another row `within` a part."""
-        cells, rows = uniques.compared(index), self._rows()
+        cells, rows = uniques.compared(index, self.table), self._rows()
         late = [self.fills and column in self.cells for column in index.columns]
         filled = [
             SQL("({} IS NOT NULL OR t.pgmend_new)" if new else "{} IS NOT NULL").format(cell)
             for cell, new in zip(cells, late, strict=True)
         ]
-        bound = tail_of(index.tail).condition.strip()
         where = [
             SQL("EXISTS (SELECT FROM {} WHERE {})").format(rows, _NEW),  # asked once: else nothing is sorted
             within,
             *([] if index.nulls_not_distinct else filled),
-            *([SQL("({})").format(SQL(bound))] if bound else []),
+            *uniques.bound_by(index, self.table),
         ]
         source = SQL("(SELECT t.*, count(*) OVER (PARTITION BY {}) AS pgmend_alike FROM {} WHERE {}) AS t").format(
             SQL(", ").join(cells), rows, q.all_of(where)

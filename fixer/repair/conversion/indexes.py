@@ -16,8 +16,10 @@ from fixer.repair.probe import ordered, shown
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
+from fixer.sql.conditions import over_row
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import shape
+from fixer.sql.uniques import bound_by
 
 _NUMBERS = frozenset({"integer", "numeric", "float"})
 _ORDER = r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?"
@@ -78,13 +80,13 @@ def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:
     cells = [
         SQL("CASE WHEN {} THEN {} END").format(ways[column].fits, ways[column].value)
         if column in ways
-        else SQL("({})").format(SQL(bare(element)))
+        else SQL("({})").format(over_row(bare(element), table))
         for column, element in zip(index.columns, tail.elements, strict=True)
     ]
     # A row whose value does not convert leaves the table, and so collides with none.
-    where = [SQL("({} IS NULL OR {})").format(q.column(column), way.fits) for column, way in ways.items()]
+    where = bound_by(index, table)
+    where += [SQL("({} IS NULL OR {})").format(q.column(column), way.fits) for column, way in ways.items()]
     where += [] if index.nulls_not_distinct else [SQL("{} IS NOT NULL").format(cell) for cell in cells]
-    where += [SQL("({})").format(SQL(tail.condition))] if tail.condition else []
     alike = q.free_name("alike", table.columns)
     source = SQL("(SELECT t.*, count(*) OVER (PARTITION BY {}) AS {} FROM {} WHERE {}) AS t").format(
         SQL(", ").join(cells), Identifier(alike), q.rows_of(table, own=True), q.all_of(where)

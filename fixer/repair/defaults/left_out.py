@@ -164,7 +164,7 @@ class LeftOut:
         row = self._sample(used, filled=True) if self.is_settled("index", index.name, index.tail) else None
         if row is None or not index.valid or not (index.partial or "" in index.columns):
             return None
-        cells = any_of(SQL("char_length(({})::text) < 0").format(each) for each in compared(index))
+        cells = any_of(SQL("char_length(({})::text) < 0").format(each) for each in compared(index, self.table))
         asked = SQL("CASE WHEN {} THEN {} END").format(SQL(tail.condition or "true"), cells)
         return partial(Probe, row, asked, shared=False), self._is_generic(used)
 
