@@ -121,9 +121,9 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
             own = column.enum or column.home or "." in column.type
             if own and (column.name not in there or there[column.name].full_type != column.full_type):
                 coming[column.full_type] = bool(column.enum)
-    if not coming:
-        return actual
     types = contract.schema.types
+    if not (coming or types.keys() - actual.types.keys()):
+        return actual
     found = introspect.labels(cursor, {**dict.fromkeys(map(in_full, types), False), **coming})
     lacking = frozenset(type_ for type_, labels in found.items() if labels is None and not coming.get(type_))
     called = {each for name, (_, *calls) in types.items() if in_full(name) in lacking for each in calls}

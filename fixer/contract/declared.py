@@ -23,18 +23,19 @@ def prepare(
     itself: bool = False,
     brought: Collection[Key] = (),
     like: Connection | None = None,
+    lone_types: bool = True,
 ) -> Contract:
     """Return what the database behind a connection declares, as if each constraint had just been added.
 
     `itself` says that this database is the target: what is NOT VALID there is wanted of all rows, and its code is not
     compared with itself. What was `brought` there is left out of the code. Constants are spelt as in the session
-    `like`. Raises ContractError if it has no tables.
+    `like`. Types that no table needs belong to it if `lone_types`. Raises ContractError if it has no tables.
     """
     with rolled_back(connection) as cursor:
         cursor.execute(READING + UNQUOTED)
         if like is not None:
             cursor.execute(setting(manners(like)))
-        schema = read_declared(cursor, proved=itself)
+        schema = read_declared(cursor, proved=itself, lone_types=lone_types)
         schema = schema if itself else replace(schema, code=coded.declared(cursor, brought))
     if not schema.tables:
         where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"

@@ -81,12 +81,14 @@ class Place:
         """The major version of its server."""
         return self.admin.server_version // 10000
 
-    def declares(self, target: Connection, name: str, brought: Collection[Key] = ()) -> Schema:
+    def declares(
+        self, target: Connection, name: str, brought: Collection[Key] = (), *, lone_types: bool = True
+    ) -> Schema:
         """Return what it declares, but for code that was `brought`, spelt as the target spells it.
 
-        Raises ContractError if it declares no table.
+        Types that no table needs belong to it if `lone_types`. Raises ContractError if it declares no table.
         """
-        made = declared.prepare(self.owner, name, brought=brought, like=target).schema
+        made = declared.prepare(self.owner, name, brought=brought, like=target, lone_types=lone_types).schema
         return by_target(target, made, self.version, stand_ins=bool(self.lacking))
 
     def add_role(self, name: str) -> None:

@@ -52,4 +52,17 @@ CREATE TABLE parcels (id integer PRIMARY KEY, weight "w%eight", measured size);
 """
 
 
+def lone_types() -> str:
+    """Return a contract in SQL with types that no column holds, and an enum that only a domain is made of."""
+    return """
+CREATE TYPE "mo%od" AS ENUM ('a', 'b');
+CREATE TYPE unused AS ENUM ('x', 'it''s {y}');
+CREATE DOMAIN mooded AS "mo%od" NOT NULL;
+CREATE DOMAIN lone AS integer DEFAULT 3 NOT NULL CHECK (VALUE > 0) CHECK (VALUE <> 7);
+CREATE TYPE pair AS (a integer, b "mo%od");
+CREATE TYPE floats AS RANGE (SUBTYPE = double precision);
+CREATE TABLE days (id integer PRIMARY KEY, mood mooded);
+"""
+
+
 SENT = "INSERT INTO parcels VALUES (1, 2, (3, 4)), (2, NULL, NULL)"

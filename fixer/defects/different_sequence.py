@@ -1,5 +1,8 @@
 """A sequence that the contract declares by itself counts otherwise: by other steps, within other bounds, or in circles.
 
+Or one by which a column counts takes other steps than the contract declares for it. Where that declares none, any are
+right: two servers that share the numbers count by twos.
+
 Costs: numbers repeat where the application takes several at a time, or inserts fail with 2200H once it has counted to
 its end.
 Cure: ALTER SEQUENCE to the options of the contract; the number that it gave last stays. A person decides if that number
@@ -10,9 +13,10 @@ because that matters only before the first number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import sequences_in
@@ -20,7 +24,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
-from fixer.model.table import Sequence, Table
+from fixer.model.table import QName, Sequence, Table
 from fixer.repair.sequences import unknown
 from fixer.sql import compose as q
 from fixer.sql.by_hand import of_another
@@ -36,14 +40,14 @@ STAGE = Stage.PARTS
 
 @dataclass(frozen=True)
 class OfApart(OfTable):
-    """A sequence that stands by itself, as wanted and as found; `table` is its name."""
+    """A sequence, as wanted and as found; `table` is the table that counts by it, or its own name if none does."""
 
     wanted: Sequence
     found: Sequence
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfApart]]:
-    """Yield the sequences by which no column counts, and that count otherwise than in the contract."""
+    """Yield the sequences that count otherwise than in the contract; of those of columns, by other steps."""
     counting = {column.sequence for table in contract.tables.values() for column in table.columns.values()}
     for name, wanted in contract.schema.sequences.items():
         found = actual.sequences.get(name) if name not in counting else None
@@ -51,6 +55,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfApart]]:
             spelt = name.name if name.schema == "public" else str(name)
             message = f"{spelt} should count {_told(wanted)}, counts {_told(found)}"
             yield Finding(SLUG, POINT, OfApart(name, wanted, found), message)
+    told = set[QName]()  # tables may count by one
+    for table, meant, column in walk.columns(actual, contract):
+        should = contract.schema.sequences.get(meant.sequence) if meant.sequence else None
+        has = actual.sequences.get(column.sequence) if column.sequence else None
+        if should and has and not has.created and has.name not in told and _steps_otherwise(should, has):
+            told.add(has.name)
+            message = f"{table.name.name}.{column.name} should count by {should.increment}, counts by {has.increment}"
+            yield Finding(SLUG, POINT, OfApart(table.name, replace(has, increment=should.increment), has), message)
+
+
+def _steps_otherwise(wanted: Sequence, found: Sequence) -> bool:
+    """Return whether the contract declares steps, and a sequence that counts the same way takes others."""
+    return abs(wanted.increment) > 1 and wanted.increment != found.increment and wanted.increment * found.increment > 0
 
 
 def _told(sequence: Sequence) -> str:
@@ -83,7 +100,7 @@ def repair(finding: Finding[OfApart], actual: Schema, contract: Contract) -> Rep
         SQL("" if wanted.cycle else "NO"),
     )
     title = f"make the sequence {found.name.name} count {_told(wanted)}"
-    return Repair.of((Step(Phase.GENERATORS, found.name, title, change, Lock.NONE),))
+    return Repair.of((Step(Phase.GENERATORS, finding.table, title, change, Lock.NONE),))
 
 
 def _pooled() -> sa.MetaData:
@@ -96,6 +113,16 @@ def _pooled() -> sa.MetaData:
     return metadata
 
 
+def _by_steps() -> sa.MetaData:
+    """Return a contract with a key that is numbered by tens, and one that is numbered by ones."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("orders", metadata, sa.Column("id", sa.Integer, sa.Identity(increment=10), primary_key=True))
+    sa.Table("lines", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    return metadata
+
+
 _GIVEN = """SELECT nextval('"or""der.ids"'), nextval('"or""der.ids"')"""
 SPECIMENS = (
     Specimen("by single steps", 'ALTER SEQUENCE "or""der.ids" INCREMENT BY 1', contract=_pooled, setup=_GIVEN),
@@ -104,6 +131,12 @@ SPECIMENS = (
         'ALTER SEQUENCE "or""der.ids" MAXVALUE 99 CYCLE',
         contract=_pooled,
         setup=_GIVEN,
+    ),
+    Specimen(
+        "the numbers of a column by ones",
+        "ALTER SEQUENCE orders_id_seq INCREMENT 1",
+        contract=_by_steps,
+        setup="INSERT INTO orders DEFAULT VALUES; INSERT INTO orders DEFAULT VALUES",
     ),
     Specimen(
         "past the end that is wanted",
@@ -119,7 +152,10 @@ SPECIMENS = (
         contract=_pooled,
     ),
 )
-NEAR_MISSES = (Specimen("from another start", 'ALTER SEQUENCE "or""der.ids" START 7', contract=_pooled, setup=_GIVEN),)
+NEAR_MISSES = (
+    Specimen("the numbers of a column by twos", "ALTER SEQUENCE lines_id_seq INCREMENT 2", contract=_by_steps),
+    Specimen("from another start", 'ALTER SEQUENCE "or""der.ids" START 7', contract=_pooled, setup=_GIVEN),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

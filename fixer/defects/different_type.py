@@ -1,9 +1,13 @@
 """A composite type or a range has other parts than in the contract, or a domain another default.
 
+Or an enum that no column holds by itself lacks labels, or a domain that no column holds is made of another type, or
+demands something else. What columns hold is judged at the columns (see different-labels and guarded-domain).
+
 Costs: a row constructor, or code that reads the parts by name, fails with 42846 cannot cast type record, or 42703; or
-new rows get values that nobody intended.
+new rows get values that nobody intended; or functions that cast to the type fail with 22P02, or take what they should
+not.
 Cure: a person decides, because PostgreSQL changes no part of a type that columns hold, and a domain's default is that
-of other columns too.
+of other columns too. What nothing holds is changed by ALTER, or dropped and created by the next plan.
 """
 
 from __future__ import annotations
@@ -12,16 +16,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fixer.defects import _walk as walk
-from fixer.defects._guarded import SENT, parcels, prices
+from fixer.defects._guarded import SENT, lone_types, parcels, prices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfTable
-from fixer.model.table import Table
-from fixer.repair.columns import apart_from_multirange, named
+from fixer.model.table import QName, Table
+from fixer.repair.columns import apart_from_multirange, named, names_type
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-type"
@@ -29,6 +33,11 @@ POINT = 4
 STAGE = Stage.PARTS
 _DEFAULT = re.compile(r"^CREATE DOMAIN .* DEFAULT (.*?)(?= NOT NULL| CONSTRAINT |$)", re.DOTALL)
 _PARTS = re.compile(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
+_KIND = re.compile(r"CREATE (?:(DOMAIN) |TYPE .*? AS (ENUM|RANGE)?)", re.DOTALL)
+_KINDS = {"DOMAIN": "a domain", "ENUM": "an enum", "RANGE": "a range", "": "a composite type"}
+_LABEL = re.compile(r"'(?:[^']|'')*'")
+_DOMAIN = re.compile(r"^CREATE DOMAIN .*? AS (.*?)(?: DEFAULT .*?)??(?: (NOT NULL))?$", re.DOTALL)
+_CHECK = re.compile(r' CONSTRAINT (?:"(?:[^"]|"")*"|\w+) (?=CHECK )')
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfColumn]]:
@@ -44,6 +53,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
             message = f"{spelt} should default to {default[1]}, defaults to {given[1] if given else 'nothing'}"
             left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT {default[1]}")
             yield Finding(SLUG, POINT, OfTable(name), message, repair=left)
+        if (said := _told(wanted, found)) and _is_lone(name, contract, directly=" AS ENUM (" in wanted):
+            yield Finding(SLUG, POINT, OfTable(name), f"{spelt} should {said[0]}", repair=refuse(said[1].format(spelt)))
     for table, meant, column in walk.columns(actual, contract):
         type_ = named(column.full_type)
         apart = column.base and meant.supplied and not column.supplied and not contract.schema.types
@@ -52,6 +63,48 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
             spelt = ".".join(map(as_needed, type_))
             left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT …")
             yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message, repair=left)
+
+
+def _told(wanted: str, found: str) -> tuple[str, str] | None:
+    """Return how a type differs in kind, an enum in its labels, or a domain; and what a person does, with {0} as name.
+
+    None if it does not, or if it is not there.
+    """
+    kinds = [_kind(each) for each in (wanted, found)]
+    if not found or (kinds[0] == kinds[1] and kinds[0] not in ("an enum", "a domain")):
+        return None
+    anew = f"nothing of the contract holds it: DROP {'DOMAIN' if kinds[1] == 'a domain' else 'TYPE'} {{0}};"
+    if kinds[0] != kinds[1]:
+        return f"be {kinds[0]}, is {kinds[1]}", f"{anew} then plan again"
+    if kinds[0] == "an enum":
+        labels, known = (_LABEL.findall(each) for each in (wanted, found))
+        lacks = [each for each in labels if each not in known]
+        add = "; ".join(f"ALTER TYPE {{0}} ADD VALUE {each.replace('{', '{{').replace('}', '}}')}" for each in lacks)
+        return (f"have the label{'s' * (len(lacks) > 1)} {', '.join(lacks)}, which it lacks", add) if lacks else None
+    should, has = (_demands(each) for each in (wanted, found))
+    return None if should == has else (f"be {' '.join(should)}, is {' '.join(has)}", f"{anew} then plan again")
+
+
+def _kind(statement: str) -> str:
+    found = _KIND.match(statement)
+    return _KINDS[found[1] or found[2] or ""] if found else ""
+
+
+def _demands(statement: str) -> list[str]:
+    """Return what a domain is made of, and what it demands, whatever its constraints are called."""
+    head, *checks = _CHECK.split(statement)
+    found = _DOMAIN.match(head)
+    return [*filter(None, found.groups() if found else ()), *sorted(map(canonical, checks))]
+
+
+def _is_lone(name: QName, contract: Contract, *, directly: bool) -> bool:
+    """Return whether no column of the contract holds a type; unless `directly`, nor a type that is made of it."""
+    columns = (column for table in contract.tables.values() for column in table.columns.values())
+    held = {type_ for column in columns if (type_ := named(column.full_type))}
+    types = contract.schema.types
+    for each in reversed([*types]) if not directly else ():  # so that what a type is made of comes after it
+        held |= {other for other in types if each in held and other != each and names_type(types[each][0], other)}
+    return name not in held
 
 
 def repair(finding: Finding[OfTable | OfColumn], actual: Schema, contract: Contract) -> Repair:
@@ -71,10 +124,48 @@ SPECIMENS = (
         setup=SENT,
     ),
     Specimen(
+        "an enum that nothing holds lacks labels",
+        "DROP TYPE unused; CREATE TYPE unused AS ENUM ('x')",
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
+        "an enum of a domain lacks labels",
+        "DROP TABLE days; DROP DOMAIN mooded; DROP TYPE pair, \"mo%od\"; CREATE TYPE \"mo%od\" AS ENUM ('a', 'c');"
+        'CREATE TYPE pair AS (a integer, b "mo%od"); CREATE DOMAIN mooded AS "mo%od" NOT NULL;'
+        "CREATE TABLE days (id integer PRIMARY KEY, mood mooded)",
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
+        "a domain that nothing holds takes NULL",
+        "ALTER DOMAIN lone DROP NOT NULL",
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
+        "a domain that nothing holds takes all numbers",
+        "ALTER DOMAIN lone DROP CONSTRAINT lone_check",
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
+        "a domain for an enum",
+        "DROP TYPE unused; CREATE DOMAIN unused AS text",
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
         "a domain of models without its default", 'ALTER DOMAIN "pri%ce" DROP DEFAULT', manual=True, contract=prices
     ),
 )
-NEAR_MISSES = (Specimen("with a comment", "COMMENT ON TYPE size IS 'in cm'", contract=parcels, setup=SENT),)
+NEAR_MISSES = (
+    Specimen("with a comment", "COMMENT ON TYPE size IS 'in cm'", contract=parcels, setup=SENT),
+    Specimen(
+        "a constraint of another name", "ALTER DOMAIN lone RENAME CONSTRAINT lone_check TO zero", contract=lone_types
+    ),
+    Specimen("a label more", "ALTER TYPE unused ADD VALUE 'z'", contract=lone_types),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

@@ -7,20 +7,19 @@ decides if it calls a function that does not exist, or if a column that is there
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from fixer.defects._guarded import SENT, parcels
+from fixer.defects._guarded import SENT, lone_types, parcels
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, quoted
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
-from fixer.repair.columns import apart_from_multirange, in_full, named
+from fixer.repair.columns import apart_from_multirange, in_full, named, names_type
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
@@ -89,15 +88,9 @@ def _made_of(name: QName, actual: Schema, contract: Contract) -> list[QName]:
     """Return the missing types of which a type is made, those first that others are made of."""
     reached = {name}
     for other in reversed([*contract.schema.types]):  # so that what a type is made of comes after it
-        if any(_names(contract.schema.types[each][0], other) for each in reached - {other}):
+        if any(names_type(contract.schema.types[each][0], other) for each in reached - {other}):
             reached.add(other)
     return [each for each in contract.schema.types if each in reached - {name} and in_full(each) in actual.lacking]
-
-
-def _names(statement: str, type_: QName) -> bool:
-    """Return whether a statement names a type, as PostgreSQL spells it."""
-    spelt = r"\.".join(f"(?:{re.escape(as_needed(part))}|{re.escape(quoted(part))})" for part in type_)
-    return re.search(rf'(?<![\w"]){spelt}(?![\w"])', statement) is not None
 
 
 def foresee(finding: Finding[MissingType], actual: Schema, contract: Contract) -> Schema:
@@ -118,6 +111,12 @@ SPECIMENS = (
         also=frozenset({"missing-table"}),
         contract=parcels,
         setup=SENT,
+    ),
+    Specimen(
+        "an enum of which a domain is made, and types that nothing holds",
+        'DROP TABLE days; DROP DOMAIN mooded, lone; DROP TYPE "mo%od", unused, pair, floats',
+        also=frozenset({"missing-table"}),
+        contract=lone_types,
     ),
 )
 NEAR_MISSES = (

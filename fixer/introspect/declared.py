@@ -25,7 +25,7 @@ def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
     return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
 
 
-def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
+def read_declared(cursor: Cursor, *, proved: bool, lone_types: bool = True) -> s.Schema:
     """Read what users declared, as if it had just been added: every constraint enforced and awake.
 
     Where it shall be `proved`, what is NOT VALID is wanted of the rows that are there too. Partitions are parts of
@@ -39,7 +39,7 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     names = sorted(name for name, is_part in found_there.items() if not is_part)
     schemas = sorted({name.schema for name, *_ in rows})
     _choose(cursor, schemas)
-    types = {} if proved else read_types(cursor)
+    types = {} if proved else read_types(cursor, lone=lone_types)
     homes = sorted({*schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
     if homes != schemas:
         _choose(cursor, homes)
@@ -58,9 +58,13 @@ def _choose(cursor: Cursor, schemas: Sequence[str]) -> None:
     cursor.execute(f"{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true)", ([*schemas],))
 
 
-def read_types(cursor: Cursor) -> dict[QName, tuple[str, ...]]:
-    """Return the types that columns of the schemas in the setting `pgmend.schemas` need, as Schema.types has them."""
-    cursor.execute(query("wanted_types"))
+def read_types(cursor: Cursor, *, lone: bool = True) -> dict[QName, tuple[str, ...]]:
+    """Return the types that columns of the schemas in the setting `pgmend.schemas` need, as Schema.types has them.
+
+    With `lone`, also those of these schemas that no column needs.
+    """
+    chosen = "on" if lone else ""
+    cursor.execute(f"SELECT set_config('pgmend.lone', '{chosen}', true);\n{query('wanted_types')}")
     return {QName(schema, name): (made, *calls) for schema, name, made, calls in cursor.fetchall() if made}
 
 

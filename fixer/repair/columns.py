@@ -30,6 +30,12 @@ def in_full(type_: QName) -> str:
     return f"{quoted(type_.schema)}.{quoted(type_.name)}"
 
 
+def names_type(statement: str, type_: QName) -> bool:
+    """Return whether a statement names a type, as PostgreSQL spells it."""
+    spelt = r"\.".join(f"(?:{re.escape(as_needed(part))}|{re.escape(quoted(part))})" for part in type_)
+    return re.search(rf'(?<![\w"]){spelt}(?![\w"])', statement) is not None
+
+
 def apart_from_multirange(statement: str) -> str:
     """Return the statement that creates a type without the name of its multirange, which PostgreSQL 13 has not."""
     return _MULTIRANGE.sub("", statement)

@@ -54,7 +54,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places, 
             _make(metadata, place, name, places, path, None)
         except Unsatisfiable:
             _make(metadata, place, name, places, path, said)
-        schema = place.declares(connection, name)
+        schema = place.declares(connection, name, lone_types=False)  # they may be those that were brought over
         with rolled_back(place.owner) as cursor:
             cursor.execute(f"BEGIN;\n{SAFELY}{UNQUOTED}")
             hints = respelt(cursor, places, tuple(path), "")

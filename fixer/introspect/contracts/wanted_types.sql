@@ -1,15 +1,25 @@
 -- The types of users' own that columns of the wanted schemas need, those first that others are made of; but enums that
--- columns alone need. Each with the statement that creates it, and the functions that this calls. Paste into psql after:
---   SET search_path = pg_catalog, pg_temp;  SET pgmend.schemas = '{public}';
+-- columns alone need. If pgmend.lone is set, also those of these schemas that no column needs. Each with the statement
+-- that creates it, and the functions that this calls. Paste into psql after:
+--   SET search_path = pg_catalog, pg_temp;  SET pgmend.schemas = '{public}';  SET pgmend.lone = 'on';
   WITH RECURSIVE reached AS (
-       SELECT a.atttypid AS oid, 0 AS depth
+       SELECT a.atttypid AS oid, 0 AS depth, true AS held
          FROM pg_catalog.pg_attribute a
          JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
           AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
         UNION
-       SELECT made.of, reached.depth + 1
+       SELECT t.oid, 0, false
+         FROM pg_catalog.pg_type t
+         JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+        WHERE current_setting('pgmend.lone', true) = 'on' AND t.oid >= 16384 AND t.typtype IN ('e', 'd', 'c', 'r')
+          AND n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+                           WHERE a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped)
+        UNION
+       SELECT made.of, reached.depth + 1, reached.held AND made.of = t.typelem
          FROM reached
          JOIN pg_catalog.pg_type t ON t.oid = reached.oid
          LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid OR to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
@@ -19,8 +29,8 @@
               CASE WHEN r.rngtypid <> t.oid THEN r.rngtypid END]) AS made (of)
         WHERE made.of >= 16384),
        own AS MATERIALIZED (
-       SELECT t.*, n.nspname, format('%I.%I', n.nspname, t.typname) AS spelt, reached.depth
-         FROM (SELECT oid, max(depth) AS depth FROM reached GROUP BY oid) AS reached
+       SELECT t.*, n.nspname, format('%I.%I', n.nspname, t.typname) AS spelt, reached.depth, reached.held
+         FROM (SELECT oid, max(depth) AS depth, bool_and(held) AS held FROM reached GROUP BY oid) AS reached
          JOIN pg_catalog.pg_type t ON t.oid = reached.oid
          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         WHERE n.nspname !~ '^pg_' AND t.typtype IN ('e', 'd', 'c', 'r')
@@ -76,5 +86,5 @@ SELECT own.nspname AS schema,
                WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
                  AND (k.contypid = own.oid OR (d.classid = 'pg_type'::regclass AND d.objid = own.oid))) AS calls
   FROM own
- WHERE typtype <> 'e' OR depth > 1 -- at 1 it is what an array in a column holds
+ WHERE typtype <> 'e' OR NOT held -- by a column, or by an array in one
  ORDER BY own.depth DESC, own.nspname, own.typname
