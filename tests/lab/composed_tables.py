@@ -30,6 +30,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     text,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import DOMAIN, INT4RANGE, JSONB, UUID, ExcludeConstraint
 from sqlalchemy.types import TypeEngine
@@ -132,7 +133,8 @@ def _add_field(table: Table, model: Model, field: Field, version: int) -> None:
     table.append_column(column)
     _keep_apart(table, column, field.unique, version)
     if field.checked:
-        table.append_constraint(CheckConstraint(column >= 0))
+        plain = type_coerce(column, Integer) if field.kind == "domain" else column  # it warns of operators of domains
+        table.append_constraint(CheckConstraint(plain >= 0))
 
 
 def _type(model: Model, field: Field) -> TypeEngine[object]:
@@ -151,7 +153,12 @@ def _keep_apart(table: Table, column: Column[object], unique: str, version: int)
             ExcludeConstraint((column, "&&"), using="gist", name=f"alone {table.name} {column.name}")
         )
     elif unique == "partial":
-        Index(f"part {table.name} {column.name}", column, unique=True, postgresql_where=column.is_not(None))
+        Index(
+            f"part {table.name} {column.name}",
+            column,
+            unique=True,
+            postgresql_where=type_coerce(column, Text).is_not(None),
+        )
     elif unique == "expression":
         Index(f"low {table.name} {column.name}", func.lower(column), unique=True)
     elif unique:

@@ -299,7 +299,7 @@ def test_no_digit_is_lost_where_sessions_round(odd: Database, mode: str, tmp_pat
 # ---- ends that come too early
 
 
-PARTS = ("others fill it", "in pgmend_", "prove that", "build the index", "take the place", "again")
+PARTS = ("others fill it", "in pgmend_", "prove that", "build the index", "in place of", "again")
 
 
 @pytest.mark.parametrize("part", PARTS)
