@@ -44,7 +44,7 @@ REFUSED: dict[Any, str] = {
     "Line.s = 2": "moves 3 rows of my.app.Line.s to quarantine, --max-moved allows Line.s = 2",
 }
 WRONG = {
-    "": "'' is no limit", "x": "x is no limit", "-1": "-1 is no limit", "5 percent": "5 percent is no limit",
+    "": "'' is no limit", "x": "x is no limit", "-1": "-1 is no limit", "5 percent": "'5 percent' is no limit",
     "101%": "101% is no limit", "=5": "=5 is no limit", "users=": "users= is no limit", "1e3": "1e3 is no limit",
     "user=5": "user=5 names no table of the contract", 2.5: "2.5 is no limit", True: "True is no limit",
 }  # fmt: skip
