@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.contract import Contract
+from fixer.model.expression import quoted
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication, Needing
 from fixer.model.schema import Schema
@@ -63,7 +64,9 @@ def _forbidden(step: Step, future: Schema) -> str:
     if name := next(needed, None):
         return f"the {name} depends on {step.drops}: drop it, and create it again afterwards"
     if table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
-        return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
+        own = f"ONLY {quoted(table.name)}"
+        shows = f"others INHERIT from {table.name}, and it shows their rows without all their columns"
+        return f"{shows}: settle its own by hand, as by UPDATE {own}, and plan again"
     if why := _numbers_with_others(step, table, future):
         return why
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
@@ -82,8 +85,8 @@ def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
             each for each in table.parents if each in future.tables and added.column in future.tables[each].columns
         ]
         if added.counts and (table.heirs or above):
-            one, other = ("others", table.name) if table.heirs else (table.name, above[0])
-            return f"{one} INHERIT from {other}: decide which numbers the rows of all these get in {added.column}"
+            whose = f"others INHERIT from {table.name}" if table.heirs else f"{table.name} INHERITs from {above[0]}"
+            return f"{whose}: decide which numbers the rows of all these get in {added.column}"
     return ""
 
 
