@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.contract import Contract
-from fixer.model.expression import quoted
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication, Needing
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
+from fixer.sql import compose as q
 
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
@@ -64,7 +64,7 @@ def _forbidden(step: Step, future: Schema) -> str:
     if name := next(needed, None):
         return f"the {name} depends on {step.drops}: drop it, and create it again afterwards"
     if table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
-        own = f"ONLY {quoted(table.name)}"
+        own = f"ONLY {q.quoted(table.name)}"
         shows = f"others INHERIT from {table.name}, and it shows their rows without all their columns"
         return f"{shows}: settle its own by hand, as by UPDATE {own}, and plan again"
     if why := _numbers_with_others(step, table, future):
