@@ -12,6 +12,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 import fixer as library
 from lab.database import Database
+from lab.process import fixer
 from lab.proof import Proof, place_of
 
 VIEWS = """
@@ -56,3 +57,32 @@ def test_the_suite_leaves_views_alone(made: Database, tmp_path: Path) -> None:
         proof = Proof(place)
 
     assert (proof.red, {name for name in proof.untried if "made" in name or "told" in name}) == ({}, set())
+
+
+ELSEWHERE = """
+from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+
+metadata = MetaData()
+Table("t", metadata, Column("id", Integer, primary_key=True), Column("v", Text, nullable=False))
+Table("words", metadata, Column("rowid", Integer), Column("v", Text), info={"elsewhere": True})
+
+
+@compiles(CreateTable, "postgresql")
+def made(element, compiler, **options):
+    return "SELECT 1" if element.element.info else compiler.visit_create_table(element, **options)
+"""
+
+
+def test_a_table_that_the_models_make_on_other_databases_alone_is_no_part_of_the_contract(
+    empty: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    named = ("--contract", "elsewhere:metadata", "--dsn", empty.dsn)
+    lacks = fixer("check", *named, cwd=tmp_path)
+    repaired = fixer("apply", "--yes", "-q", *named, cwd=tmp_path)
+
+    assert ("t should be a table" in lacks.stdout, "words" in lacks.stdout, lacks.returncode) == (True, False, 1)
+    assert (repaired.returncode, repaired.stderr) == (0, "")
+    assert empty.run("SELECT relname FROM pg_class WHERE relname IN ('t', 'words')") == [("t",)]

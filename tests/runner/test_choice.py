@@ -335,8 +335,7 @@ def test_what_another_choice_hides_is_no_misspelling(laboratory: Laboratory) -> 
     wanted = contract(p=(key(), Column("v", Text, unique=True), integer("ref", ForeignKey("p.id"))))
     with lent(laboratory.server(18), None) as database:
         database.run(
-            "CREATE TABLE p (id varchar(20), v text, ref integer);"
-            "INSERT INTO p VALUES ('K-1', 'v', 1), ('K-1', 'v', 1)"
+            "CREATE TABLE p (id varchar(20), v text, ref integer);INSERT INTO p VALUES ('K-1', 'v', 1), ('K-1', 'v', 1)"
         )
         skipped = ["text-key:public.p.id", "text-key:public.p.ref", "duplicate-values:public.p.p_v_key"]
         every = {f"{f.slug}:{f.object}" for f in plan(resolve(database.dsn), wanted).findings}

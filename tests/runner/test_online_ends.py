@@ -91,7 +91,9 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(large: Database) -> None:
     _, err = process.communicate(timeout=60)
 
     assert "Traceback" not in err
-    assert err.endswith("Interrupted. Finished steps are kept as run 1: `fixer apply --mode online` continues from there.\n")
+    assert err.endswith(
+        "Interrupted. Finished steps are kept as run 1: `fixer apply --mode online` continues from there.\n"
+    )
     assert process.returncode == 130
 
 
