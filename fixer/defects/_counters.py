@@ -76,6 +76,16 @@ INSERT INTO boxes (id, place) VALUES (nextval('"se%ats_id_seq"'), 'b'); INSERT I
 """
 
 
+def by_steps() -> sa.MetaData:
+    """Return a contract with a key that is numbered by tens, and one that is numbered by ones."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("orders", metadata, sa.Column("id", sa.Integer, sa.Identity(increment=10), primary_key=True))
+    sa.Table("lines", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    return metadata
+
+
 def downwards() -> sa.MetaData:
     """Return a contract whose numbers descend."""
     import sqlalchemy as sa

@@ -24,9 +24,9 @@ from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.repair.defaults.drawing import DRAW
-from fixer.repair.numbers import OF_SEQUENCE
+from fixer.repair.numbers import OF_SEQUENCE, is_spent
 from fixer.repair.probe import counted_by, next_number, rows_where
-from fixer.repair.sequences import ask_for, is_spent, unknown
+from fixer.repair.sequences import ask_for, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.types import MAXIMA

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
+from fixer.defects._counters import by_steps
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import sequences_in
@@ -59,7 +60,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfApart]]:
     for table, meant, column in walk.columns(actual, contract):
         should = contract.schema.sequences.get(meant.sequence) if meant.sequence else None
         has = actual.sequences.get(column.sequence) if column.sequence else None
-        if should and has and not has.created and has.name not in told and _steps_otherwise(should, has):
+        own = has and (has.owned_by == (table.name, column.name) or has.name == meant.sequence)
+        if should and has and own and not has.created and has.name not in told and _steps_otherwise(should, has):
             told.add(has.name)
             message = f"{table.name.name}.{column.name} should count by {should.increment}, counts by {has.increment}"
             yield Finding(SLUG, POINT, OfApart(table.name, replace(has, increment=should.increment), has), message)
@@ -113,16 +115,6 @@ def _pooled() -> sa.MetaData:
     return metadata
 
 
-def _by_steps() -> sa.MetaData:
-    """Return a contract with a key that is numbered by tens, and one that is numbered by ones."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Table("orders", metadata, sa.Column("id", sa.Integer, sa.Identity(increment=10), primary_key=True))
-    sa.Table("lines", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    return metadata
-
-
 _GIVEN = """SELECT nextval('"or""der.ids"'), nextval('"or""der.ids"')"""
 SPECIMENS = (
     Specimen("by single steps", 'ALTER SEQUENCE "or""der.ids" INCREMENT BY 1', contract=_pooled, setup=_GIVEN),
@@ -135,7 +127,7 @@ SPECIMENS = (
     Specimen(
         "the numbers of a column by ones",
         "ALTER SEQUENCE orders_id_seq INCREMENT 1",
-        contract=_by_steps,
+        contract=by_steps,
         setup="INSERT INTO orders DEFAULT VALUES; INSERT INTO orders DEFAULT VALUES",
     ),
     Specimen(
@@ -153,7 +145,7 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (
-    Specimen("the numbers of a column by twos", "ALTER SEQUENCE lines_id_seq INCREMENT 2", contract=_by_steps),
+    Specimen("the numbers of a column by twos", "ALTER SEQUENCE lines_id_seq INCREMENT 2", contract=by_steps),
     Specimen("from another start", 'ALTER SEQUENCE "or""der.ids" START 7', contract=_pooled, setup=_GIVEN),
 )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._counters import SEATED, seats
+from fixer.defects._counters import SEATED, by_steps, seats
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -22,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import QName, Table
+from fixer.repair.columns import steps_of
 from fixer.repair.counting.heirs import elder_of
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.defaults.left_out import filled_by
@@ -73,7 +74,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     table, column = finding.table, finding.about.wanted
     if like := elder_of(table, column, actual, contract):
         return Repair.of(like.followed_by(table))
-    return Repair.of(give_generator(table, column, actual, held(table, column.name, actual, contract.schema)))
+    taken, steps = held(table, column.name, actual, contract.schema), steps_of(column, contract)
+    return Repair.of(give_generator(table, column, actual, taken, steps=steps))
 
 
 _DEFAULT = "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT {}"
@@ -85,6 +87,12 @@ _TRIGGER = (
 )
 SPECIMENS = (
     Specimen("the default is gone", "ALTER TABLE reviews ALTER COLUMN id DROP DEFAULT"),
+    Specimen(
+        "the identity is gone, which counts by tens",
+        "INSERT INTO orders DEFAULT VALUES; INSERT INTO orders DEFAULT VALUES;"
+        "ALTER TABLE orders ALTER id DROP IDENTITY",
+        contract=by_steps,
+    ),
     Specimen("the sequence is gone", "DROP SEQUENCE reviews_id_seq CASCADE"),
     Specimen(
         "the sequence is there and not wired",

@@ -23,7 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
 from fixer.model.table import Column, QName, Table
-from fixer.repair.columns import unmade
+from fixer.repair.columns import steps_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.numbers import Held, held
@@ -127,20 +127,20 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
         merge=True,
         added=(added,),
     )
-    lightly = None if column.identity else (*_numbered_beside(name, column, actual),)
+    lightly = None if column.identity else (*_numbered_beside(name, column, actual, contract),)
     yield step.online_as(lightly)
     apart = column.sequence if called is not column else None
     count = let_count_by(apart, name) if apart else let_count(name, column.name)
     yield count.online_as(None if lightly is None else ())
 
 
-def _numbered_beside(name: QName, column: Column, actual: Schema) -> Iterator[Step]:
+def _numbered_beside(name: QName, column: Column, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the steps that number rows while others write; the column gets its name once each row has a number.
 
     Before that, an application that takes max(id) + 1 could take a number that a row gets at the same time.
     """
     under = beside(column.name)
-    yield from numbered_in_batches(name, column, actual, under=under)
+    yield from numbered_in_batches(name, column, actual, under=under, steps=steps_of(column, contract))
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
     yield alter(Phase.KEYS, name, f"rename {under} to {name.name}.{column.name}", action)
 
@@ -161,14 +161,15 @@ def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Con
         effect=Effect(rows=table.estimated_rows, changes=(column.name,)),
     )
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
-    counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))
-    lightly = _taken_over_beside(old, column, copy, actual, held(name, column.name, actual, contract.schema))
+    steps, taken = steps_of(column, contract), held(name, column.name, actual, contract.schema)
+    counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare)), steps=steps))
+    lightly = _taken_over_beside(old, column, copy, actual, taken, steps)
     yield first.online_as(())
     yield copy.online_as(lightly)
     yield from (part.atomic.online_as(()) for part in counting)
 
 
-def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, taken: Held) -> tuple[Step, ...]:
+def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, taken: Held, by: int) -> tuple[Step, ...]:
     """Return the steps that copy numbers while others write, into a shadow column that gets its name at the end.
 
     The generator is attached before the column gets its name, so that no new row lacks a number.
@@ -178,7 +179,7 @@ def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, tak
     shadow = Shadow(table, old_column, column.type, value, SQL("true"), back=value, name=column.name, home=home)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
-    steps = (each for part in give_generator(name, under, there, taken) for each in part.online)
+    steps = (each for part in give_generator(name, under, there, taken, steps=by) for each in part.online)
     counting = (replace(each, phase=Phase.FITTINGS, action=None) for each in steps)
     swap = named(shadow, f"rename {shadow.beside} to {name.name}.{column.name}")
     return (*filled(shadow, copy, actual.version), *counting, swap)

@@ -29,7 +29,7 @@ from fixer.model.table import Column, Table
 from fixer.repair.constraints.online import BESIDE
 from fixer.repair.defaults.drawing import drawn
 from fixer.repair.defaults.left_out import LeftOut, filled_by, is_refilled
-from fixer.repair.sequences import is_spent
+from fixer.repair.numbers import is_spent
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier

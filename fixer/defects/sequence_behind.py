@@ -25,9 +25,9 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import Column as Key
 from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as FoundTable
-from fixer.repair.numbers import advance, held
+from fixer.repair.numbers import advance, held, is_spent
 from fixer.repair.probe import counted_by, next_number, rows_where
-from fixer.repair.sequences import ask_for, is_spent, unknown
+from fixer.repair.sequences import ask_for, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA, family

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._counters import SEATED, seats
+from fixer.defects._counters import SEATED, by_steps, seats
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -20,6 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Repair, Step
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Sequence, Table
+from fixer.repair.columns import steps_of
 from fixer.repair.counting.heirs import elder_of
 from fixer.repair.counting.users import Users
 from fixer.repair.numbers import held
@@ -90,7 +91,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
         return _as_root(table, column, actual)
     if like := elder_of(table, column, actual, contract):
         return Repair.of(map(_asking, like.followed_by(table)))
-    parts = give_generator(table, column, actual, held(table, column.name, actual, contract.schema))
+    taken, steps = held(table, column.name, actual, contract.schema), steps_of(column, contract)
+    parts = give_generator(table, column, actual, taken, steps=steps)
     return Repair.of(_asking(part) for part in parts)
 
 
@@ -110,6 +112,13 @@ def _asking(part: Part) -> Part:
 
 PERMITTED = frozenset({"replaces-constraint"})
 SPECIMENS = (
+    Specimen(
+        "a key that counts by tens counts by that of another table",
+        "ALTER TABLE orders ALTER id DROP IDENTITY, ALTER id SET DEFAULT nextval('lines_id_seq');"
+        "INSERT INTO orders DEFAULT VALUES",
+        hazards=PERMITTED,
+        contract=by_steps,
+    ),
     Specimen(
         "the default points at another table's sequence",
         "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT nextval('books_id_seq'); DROP SEQUENCE reviews_id_seq",

@@ -100,6 +100,12 @@ def calls(table: QName, column: Column, contract: Contract) -> list[QName]:
     return [each.name for each in there if stands_apart(each, contract) and {each.name, (each.name.name,)} & named]
 
 
+def steps_of(column: Column, contract: Contract) -> int:
+    """Return by how much the sequence of a column of the contract counts up; 1 if the contract does not say."""
+    sequence = contract.schema.sequences.get(column.sequence) if column.sequence else None
+    return max(sequence.increment, 1) if sequence else 1
+
+
 def stands_apart(sequence: Sequence, contract: Contract) -> bool:
     """Return whether a sequence is created by itself, and not along with the column that counts by it and owns it."""
     table, column = sequence.owned_by or (None, "")

@@ -13,7 +13,7 @@ from functools import partial
 
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Part, Phase, Room, Step
-from fixer.model.table import Column, QName
+from fixer.model.table import Column, QName, Sequence
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
@@ -191,3 +191,11 @@ def _moved_on(
         choice=choice,
         anchored=Literal(anchored),
     )
+
+
+def is_spent(sequence: Sequence, end: int) -> bool:
+    """Return whether a sequence gave its last number, as far as the role may know: `end`, or the last before it."""
+    if sequence.last_value is None:
+        return False
+    following = sequence.last_value + sequence.increment
+    return following > end if sequence.increment > 0 else following < end

@@ -16,7 +16,7 @@ from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
 from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws
-from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
+from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, set_aside
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -117,17 +117,19 @@ def _own_number(table: QName, found: Column, taken: Held) -> Composable:
     return q.Drawn(number, behind)
 
 
-def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
+def give_generator(table: QName, column: Column, actual: Schema, held: Held = (), *, steps: int = 1) -> Iterator[Part]:
     """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too.
+
+    It counts by `steps`.
 
     No identity comes beside a sequence that the column owns already: pg_get_serial_sequence would name the older one.
     """
     there = actual.tables[table].columns[column.name]
     left_over = any(s.owned_by == (table, column.name) for s in actual.sequences.values())
+    by = f" INCREMENT BY {steps}" if steps > 1 else ""
     if column.identity and there.not_null and there.default is None and not left_over:
-        action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
-            Identifier(column.name), SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
-        )
+        kind = f"{'ALWAYS' if column.identity == 'a' else 'BY DEFAULT'} AS IDENTITY{by and f' ({by})'}"
+        action = SQL("ALTER COLUMN {} ADD GENERATED {}").format(Identifier(column.name), SQL(kind))
         yield alter(Phase.GENERATORS, table, f"make {table.name}.{column.name} an identity column", action)
         yield advance(table, column.name, None, held)
         return
@@ -138,12 +140,12 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
     if exists:
         ask_for(actual.sequences[name], table, actual)
     if exists and not actual.sequences[name].created and actual.sequences[name].increment > 0:
-        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
+        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE{}").format(q.name(name), type_, SQL(by))
         yield Step(
             Phase.GENERATORS, table, f"raise the maximum of {name.name} to that of {table.name}.{column.name}", widen
         )
     elif not exists:
-        create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
+        create = SQL("CREATE SEQUENCE {} AS {}{}").format(q.name(name), type_, SQL(by))
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
     if exists and _stays_apart(name, table, actual):
@@ -181,8 +183,10 @@ def count_by(name: QName, part: QName, column: str) -> Iterator[Step]:
     yield wire(name, part, column, only=True)
 
 
-def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
-    """Return the steps that add a numbered column to a table that others write to, and number its rows.
+def numbered_in_batches(
+    table: QName, column: Column, actual: Schema, *, under: str | None = None, steps: int = 1
+) -> tuple[Step, ...]:
+    """Return the steps that add a numbered column to a table that others write to, and number its rows by `steps`.
 
     `under` is another name for the column, if it gets its own name only later.
     """
@@ -209,7 +213,7 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         hazard=Hazard.REWRITES_TABLE,
         effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
-    return (first, *(part.atomic for part in give_generator(table, counting, there)), fill)
+    return (first, *(part.atomic for part in give_generator(table, counting, there, steps=steps)), fill)
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
@@ -255,14 +259,6 @@ def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
 def _widest(*types: str) -> str:
     """Return the type of a sequence whose numbers reach as far as those of all the types."""
     return max((each if each in MAXIMA else "bigint" for each in types), key=MAXIMA.__getitem__)
-
-
-def is_spent(sequence: Sequence, end: int) -> bool:
-    """Return whether a sequence gave its last number, as far as the role may know: `end`, or the last before it."""
-    if sequence.last_value is None:
-        return False
-    following = sequence.last_value + sequence.increment
-    return following > end if sequence.increment > 0 else following < end
 
 
 def choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, bool]:
