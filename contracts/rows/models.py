@@ -53,7 +53,7 @@ def _says_less(model: sa.Table, table: Table) -> bool:
     needs_value = {column.name for column in model.columns if not takes_null(column)}
     if any(column.not_null and column.name not in needs_value for column in table.columns.values()):
         return True
-    keys = [each for each in model.constraints if isinstance(each, _KEYS) and len(each.columns)]
+    keys = [each for each in model.constraints if isinstance(each, _KEYS) and each != _no_key(model)]
     rules = [len(columns_of(model)), len([*keys, *(each for each in model.indexes if each.unique)])]
     rules += [_count(model, sa.CheckConstraint), _count(model, sa.ForeignKeyConstraint)]
     made = [len(table.columns), len([each for each in table.indexes if each.unique or each.exclusion])]
@@ -61,11 +61,18 @@ def _says_less(model: sa.Table, table: Table) -> bool:
     return any(there > said for there, said in zip(made, rules, strict=True))
 
 
+def _no_key(model: sa.Table) -> sa.Constraint | None:
+    """Return what SQLAlchemy has in place of a primary key where there is none."""
+    return None if len(model.primary_key.columns) else model.primary_key
+
+
 _KEYS = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, pg.ExcludeConstraint)
 
 
 def _count(model: sa.Table, kind: type[sa.Constraint]) -> int:
-    return sum(isinstance(each, kind) for each in model.constraints)
+    """Return how many constraints of a kind a table has, with those that stand at its columns."""
+    at_columns = (each for column in model.columns for each in column.constraints)
+    return sum(isinstance(each, kind) for each in (*model.constraints, *at_columns))
 
 
 def _keep_info(made: sa.Table, model: sa.Table) -> None:

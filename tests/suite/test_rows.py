@@ -230,7 +230,7 @@ TABLES = [*trading.metadata.tables.values(), *nasty.tables.values()]
 BAD = [bad for each in TABLES for bad in rows.bad_ways(each)]
 NULLS = [bad for bad in BAD if bad.kind == "null"]
 EDGES = [bad for each in TABLES for bad in rows.edges(each)]
-OPAQUE = {"opaque", "shape", "own boss", "checked_under_check"}
+OPAQUE = {"opaque", "shape", "own boss", "checked_under_check", "whole_check"}
 
 
 def ids(bad: rows.Bad) -> str:
