@@ -99,7 +99,7 @@ def _read(place: Place, target: Connection, name: str, refused: list[Said], brou
         if refused:
             first, _ = refused[0]
             raise ContractError(f"{first.place}: {first.said}{_before(first.said)}.") from None
-        raise
+        raise ContractError(f"The contract {name} has no tables: it should create one at least.") from None
     return Read(schema, refused=refusing.settled(refused, schema))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect import target
+from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
 from fixer.connect.patience import waits_for
 from fixer.connect.redact import redact
@@ -26,7 +27,7 @@ from fixer.contract.project import SELF, contract_named, nearest, scratch_named
 from fixer.contract.project.applied import Under
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.source import Source
-from fixer.errors import ContractError, option, refuse_empty, words_of
+from fixer.errors import ContractError, TargetError, option, refuse_empty, words_of
 from fixer.model.contract import Contract
 
 if TYPE_CHECKING:  # a contract that is no models need not wait for SQLAlchemy
@@ -51,6 +52,16 @@ class Models:
         return build.prepare(self.metadata, connection, name=self.name, schema=schema, scratch=self.scratch)
 
 
+def _see_that_it_has(connection: Connection, schema: str) -> None:
+    """Raise TargetError if the target has no such schema; a contract that names all of its own ignores it otherwise."""
+    if schema == "public":
+        return
+    with rolled_back(connection) as cursor:
+        cursor.execute("SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,))
+        if not cursor.rowcount:
+            raise TargetError(f"The target has no schema {schema}: leave out {option('schema', schema)}.")
+
+
 @dataclass(frozen=True)
 class Itself:
     """What the target itself declares."""
@@ -58,7 +69,8 @@ class Itself:
     name: str = SELF
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
-        """Return what the catalogue of the target declares."""
+        """Return what the catalogue of the target declares; raise TargetError if it has no such schema."""
+        _see_that_it_has(connection, schema)
         return declared.prepare(connection, self.name, itself=True)
 
 
@@ -74,7 +86,8 @@ class Database:
         return self.target.redacted
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
-        """Return what the catalogue of the other database declares."""
+        """Return what the other database declares; raise TargetError if the target lacks the schema."""
+        _see_that_it_has(connection, schema)
         from fixer.contract.anew import by_target
 
         with closing(self.target.connect(read_only=True)) as other:

@@ -158,6 +158,13 @@ def test_an_empty_database_declares_nothing(empty: Database) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("source", ["self", "other"])
+def test_a_schema_that_is_not_there_is_refused_though_the_contract_names_its_own(made: Database, source: str) -> None:
+    ended = fixer("check", made.dsn, "--schema", "No", "--contract", made.dsn if source == "other" else source)
+
+    assert (ended.returncode, ended.stderr) == (2, "fixer: The target has no schema No: leave out --schema No.\n")
+
+
 # ---- another database, and SQL
 
 
@@ -298,7 +305,7 @@ def test_sql_runs_without_the_rights_of_a_superuser(empty: Database, tmp_path: P
         ("\nCREATE TABEL t ();", 'schema.sql, line 2: syntax error at or near "TABEL" (42601).'),
         ("\\i other.sql", "schema.sql, line 1: psql's \\i is not understood here."),
         ("CREATE TABLE t (id nothing);", 'schema.sql, line 1: type "nothing" does not exist (42704).'),
-        ("SELECT 1;", "The contract schema.sql has no tables: is it the right database?"),
+        ("SELECT 1;", "The contract schema.sql has no tables: it should create one at least."),
     ],
 )
 def test_sql_that_cannot_be_a_contract_is_refused_with_its_line(
