@@ -210,3 +210,20 @@ def test_a_column_of_an_heir_gets_its_new_name_with_that_of_its_table(laboratory
 
     assert [finding.slug for finding in found if finding.severity != "info"] == ["legacy-column"]
     assert run.report.ok
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_type_that_not_null_of_an_heir_holds_back_is_left_to_a_person(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(q=(key(), sa.Column("v", sa.BigInteger, nullable=False)))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE q (id serial PRIMARY KEY, v integer NOT NULL);"
+            "CREATE TABLE w (id integer, v integer NOT NULL);"
+            "ALTER TABLE w ALTER id SET NOT NULL, INHERIT q; INSERT INTO q (v) VALUES (1); INSERT INTO w VALUES (2, 2)"
+        )
+        with pytest.raises(NeedsPermission, match="NOT NULL q_v_not_null, which is w_v_not_null in w,"):
+            fixer.apply(database.dsn, wanted, mode=mode, allow_hazards="all")
+        database.run("ALTER TABLE q DROP CONSTRAINT q_v_not_null")
+
+        assert fixer.apply(database.dsn, wanted, mode=mode, allow_hazards="all").ok
+        assert database.run("SELECT v FROM q ORDER BY v") == [(1,), (2,)]
