@@ -284,4 +284,8 @@ def demo(settings: Settings) -> int:
     """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
     from fixer.cli.demo import tell
 
-    return tell(settings)
+    def done(run: Run) -> None:
+        if settings.format == "json":
+            outcome.emit(as_json.of_run(run) + "\n")
+
+    return tell(settings.console(quiet=not settings.speaks), done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,15 +16,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fixer import api
-from fixer.cli import outcome
-from fixer.cli.options import Settings
 from fixer.connect import servers, snapshot
 from fixer.connect.failures import told
 from fixer.connect.snapshot import Snapshot
 from fixer.model.contract import Contract
 from fixer.model.plan import Plan
 from fixer.model.run import Run
-from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.report.findings import of_report
 from fixer.report.tables import counted
@@ -58,9 +55,9 @@ And with your own models, a file of SQL, or migrations of Alembic:
   fixer init      finds them in your project, and notes them in pyproject.toml"""
 
 
-def tell(settings: Settings) -> int:
-    """Show the story, or the repair as JSON; return 0 if it ends well."""
-    started, console = time.monotonic(), settings.console(quiet=not settings.speaks)
+def tell(console: Console, done: Callable[[Run], None] = lambda _: None) -> int:
+    """Show the story, and hand the repair over once it is `done`; return 0 if it ends well."""
+    started = time.monotonic()
     story = snapshot.find()[STORY]
     _import_ours(story.contract)
     with _broken_database(story) as connection:
@@ -70,8 +67,7 @@ def tell(settings: Settings) -> int:
         plan = _prove_broken(console, connection, contract)
         run = _repair(console, connection, contract, plan)
         ok = _prove_whole(console, connection, contract, run)
-    if settings.format == "json":
-        outcome.emit(as_json.of_run(run) + "\n")
+    done(run)
     console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.\n", style="dim")
     console.print(NEXT, style="bold")
     return 0 if ok else 1
