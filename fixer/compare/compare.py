@@ -93,6 +93,7 @@ def _compared(
         ]
         classes = [defect for defect, _ in found]
         chosen = left_out([finding for _, finding in found], findings, choice, contract.accepted)
+        future, chosen = _without_keys(future, classes, chosen, known)
         findings += chosen
         for defect, finding in zip(classes, chosen, strict=True):
             if isinstance(defect, Foreseeing) and not (finding.repair.refusal or finding.left_out):
@@ -102,6 +103,22 @@ def _compared(
     consequences = [f for f in findings if not any(f is other for other in visible)]
     actual = _measured(actual, {finding.table for finding in findings}, reading.measure)
     return Comparison(actual, future, contract, _ordered(_told_once(visible)), _ordered(consequences), choice)
+
+
+def _without_keys(
+    future: Schema, classes: Sequence[DefectClass], chosen: Sequence[Finding], contract: Contract
+) -> tuple[Schema, list[Finding]]:
+    """Return the schema and the findings so that no step knows rows by a primary key that is left out."""
+    bare = {f.table for f in chosen if f.left_out and f.slug == "missing-primary-key"} & future.tables.keys()
+    if not bare:
+        return future, list(chosen)
+    tables = {name: replace(future.tables[name], keyless=True) for name in bare}
+    future = replace(future, tables={**future.tables, **tables})
+    again = (any(step.table in bare for step in (*f.repair.steps, *f.repair.online)) and not f.left_out for f in chosen)
+    return future, [
+        replace(finding, repair=_repair(defect, finding, future, contract)) if anew else finding
+        for defect, finding, anew in zip(classes, chosen, again, strict=True)
+    ]
 
 
 def _candidates(

@@ -230,8 +230,9 @@ def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...
     ]
     if proved:
         return proved[0]
-    if phase > Phase.KEYS and wanted and wanted.primary_key and {*wanted.primary_key.columns} <= table.columns.keys():
-        return wanted.primary_key.columns  # by now, no two rows share them
+    primary = wanted.primary_key if wanted and phase > Phase.KEYS and not table.keyless else None
+    if primary and {*primary.columns} <= table.columns.keys():
+        return primary.columns  # by now, no two rows share them
     return ()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Computed, ForeignKey, Index, Text, Uuid
+from sqlalchemy import Column, Computed, ForeignKey, Index, Text, Uuid, text
 
 from fixer import apply, plan, undo
 from fixer.connect.target import resolve
@@ -376,3 +376,24 @@ def test_rows_of_a_table_whose_key_is_left_out_are_repaired_all_the_same(laborat
         assert database.ask("SELECT count(q_id) FROM t") == 0
         undo(resolve(database.dsn), run or 0)
         assert differences(before, database) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_of_a_table_whose_key_is_left_out_come_back(laboratory: Laboratory, mode: str) -> None:
+    made = Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    above = [Column(f"up{n}", Uuid, ForeignKey("p.id"), info={"orphans": "null"}) for n in (1, 2)]
+    one, other = ("00000000-0000-0000-0000-00000000000" + end for end in "12")
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id uuid, n integer, up1 uuid, up2 uuid);"
+            f"INSERT INTO p VALUES ('{one}', NULL, NULL, NULL), ('{other}', 2, '{one}', '{one}'), (NULL, 3, NULL, NULL), (NULL, 4, '{one}', '{one}')"
+        )
+        before = database.run("SELECT * FROM p ORDER BY p::text")
+        wanted = contract(p=(made, integer("n", nullable=False), *above))
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["null-key"], allow_hazards="all")
+        left = database.run("SELECT n, up1, up2 FROM p ORDER BY n")
+        undo(resolve(database.dsn), run.run)
+
+        assert {each.slug for each in run.plan.left} >= {"null-key", "missing-primary-key"}
+        assert left == [(2, None, None), (3, None, None), (4, None, None)]
+        assert database.run("SELECT * FROM p ORDER BY p::text") == before
