@@ -386,7 +386,8 @@ def test_rows_of_a_table_whose_key_is_left_out_come_back(laboratory: Laboratory,
     with lent(laboratory.server(18), None) as database:
         database.run(
             "CREATE TABLE p (id uuid, n integer, up1 uuid, up2 uuid);"
-            f"INSERT INTO p VALUES ('{one}', NULL, NULL, NULL), ('{other}', 2, '{one}', '{one}'), (NULL, 3, NULL, NULL), (NULL, 4, '{one}', '{one}')"
+            f"INSERT INTO p VALUES ('{one}', NULL, NULL, NULL), ('{other}', 2, '{one}', '{one}'),"
+            f"(NULL, 3, NULL, NULL), (NULL, 4, '{one}', '{one}')"
         )
         before = database.run("SELECT * FROM p ORDER BY p::text")
         wanted = contract(p=(made, integer("n", nullable=False), *above))
