@@ -115,7 +115,10 @@ def plan(
     if output:
         plans.write(output, as_json.of_plan(made) + "\n")
     if "-" not in (output, script):
-        settings.show(as_text.of_plan(made, verbose=settings.verbose > 0), lambda: as_json.of_plan(made))
+        chosen = {"--skip": skip, "--only": only, "--max-moved": max_moved}
+        following = settings.applying(dsn_argument, chosen) + " --deep" * deep
+        shown = as_text.of_plan(made, verbose=settings.verbose > 0, following=following)
+        settings.show(shown, lambda: as_json.of_plan(made))
     return 1 if made.steps or made.refusals or made.left else 0
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial, wraps
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,11 @@ class Settings:
         said = (("", argument), ("--dsn ", self.dsn), *options)
         words = (f"{option}{quote(redact(value, known.target))}" for option, value in said if value)
         return " ".join(["fixer", name, *words])
+
+    def applying(self, argument: str | None, chosen: Mapping[str, Sequence[str]]) -> str:
+        """Return the command that carries out a plan of the same database and contract, with what was `chosen`."""
+        words = [f"{option} {quote(value)}" for option, values in chosen.items() for value in values]
+        return " ".join([replace(self, dsn=argument or self.dsn).command("apply", None), *words])
 
     def following(self, argument: str | None, contract: str, *, deep: bool) -> Next:
         """Return the commands that may come after a check of a contract."""

@@ -19,8 +19,8 @@ from fixer.report.tables import bytes_of, counted, of_ledger, of_runs, of_steps,
 _PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
 
-def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
-    """Return the ordered steps, with lock, hazard, rows and time."""
+def of_plan(plan: Plan, *, verbose: bool = False, following: str = "") -> RenderableType:
+    """Return the ordered steps, with lock, hazard, rows and time; `following` is the command that carries them out."""
     parts: list[RenderableType] = [heading(plan.target, plan.contract)]
     if plan.steps:
         parts.append(of_steps(plan, verbose))
@@ -31,7 +31,7 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
     parts += [*map(_left, plan.left), *uncounted(plan.uncounted)]
     parts += [warned(f"The event trigger {each.name} may refuse this plan: {each.way}.\n") for each in plan.guards]
     parts += [_published(plan.published)] if plan.published else []
-    return Group(*parts, plan_verdict(plan))
+    return Group(*parts, plan_verdict(plan, following))
 
 
 def _left(left: Left) -> Text:
@@ -53,8 +53,8 @@ def _published(published: Published) -> Text:
     return Text.assemble(("! ", "yellow"), "\n".join(lines), "\n")
 
 
-def plan_verdict(plan: Plan) -> RenderableType:
-    """Return what to do with a plan."""
+def plan_verdict(plan: Plan, following: str = "") -> RenderableType:
+    """Return what to do with a plan; `following` is the command that carries it out, but for what it permits."""
     if plan.refusals:
         rest = f"\nTo repair the rest, add: {plan.way_out}" if plan.way_out else ""
         words = "This plan cannot be applied: it needs a human decision."
@@ -66,10 +66,11 @@ def plan_verdict(plan: Plan) -> RenderableType:
     disk = bytes_of(sum(step.cost.disk for step in plan.steps))
     room = f", needs {disk} of disk" if disk else ""
     words = f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}."
-    command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"
+    command = (following or "fixer apply") + ("" if plan.mode == ATOMIC else f" --mode {plan.mode}")
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    return Group(Text(words, "bold"), typed("Run it with the same options", command), _explained(plan))
+    way = "Run it with" if following else "Run it with the same options"
+    return Group(Text(words, "bold"), typed(way, command), _explained(plan))
 
 
 def _nothing(plan: Plan) -> Text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from fixer.connect.servers import Server
 from lab.commands import applied, planned, refusal
 from lab.database import STORY, Database, lent
 from lab.process import cramped, fixer
+
+OURS = "contracts.trading:metadata"
 
 
 def test_a_plan_or_a_script_is_printed_where_no_file_is_meant(broken: Database, tmp_path: Path) -> None:
@@ -186,3 +189,19 @@ def test_history_lists_the_runs_and_their_quarantine(broken: Database) -> None:
 
 def test_history_of_a_database_that_was_never_repaired_is_empty(healthy: Database) -> None:
     assert json.loads(fixer("history", "--format", "json", "--dsn", healthy.dsn).stdout)["runs"] == []
+
+
+def test_a_plan_ends_with_the_whole_command_that_carries_it_out(broken: Database) -> None:
+    ended = fixer("plan", broken.dsn, "--skip", "orphan-rows", "--contract", OURS)
+    command = next(line for line in ended.stdout.splitlines() if line.startswith("Run it with: "))
+    wanted = f"Run it with: fixer apply --dsn {quote(broken.dsn)} --contract {OURS} --skip orphan-rows"
+
+    assert command.startswith(wanted)
+
+
+def test_a_database_in_place_of_a_plan_file_is_named_by_the_option(broken: Database) -> None:
+    ended = fixer("apply", broken.dsn.replace("://", "://me:secret@"))
+
+    assert (ended.returncode, ended.stderr) == (
+        2, "fixer: apply takes a file of `fixer plan -o`; name the database by --dsn.\n"
+    )  # fmt: skip
