@@ -15,6 +15,7 @@
          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         WHERE current_setting('pgmend.lone', true) = 'on' AND t.oid >= 16384 AND t.typtype IN ('e', 'd', 'c', 'r')
           AND n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+          AND (t.typtype <> 'c' OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
                             JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
                            WHERE a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped)
