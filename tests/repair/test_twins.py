@@ -322,7 +322,8 @@ def test_a_plan_asks_whether_it_is_the_right_database(database: Database) -> Non
     ended = fixer("plan", "--dsn", database.dsn)
 
     assert f"  creates-schema: {TRADING}" in ended.stdout.splitlines()
-    assert "fixer apply --allow-hazards creates-schema" in ended.stdout
+    assert "Run it with: fixer apply --dsn " in ended.stdout
+    assert " --allow-hazards creates-schema" in ended.stdout
 
 
 def test_json_says_that_it_needs_a_hazard(database: Database) -> None:
