@@ -18,12 +18,13 @@ from typing import Any  # what SQLAlchemy's objects hold, which is looked at bef
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import base as compilers
-from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, SetColumnComment, SetTableComment
 from sqlalchemy.sql import schema, sqltypes
 from sqlalchemy.sql.elements import ClauseElement, TextClause
 from sqlalchemy.util import HasMemoized, memoized_property
+
+from fixer.contract.models.typeless import DIALECT
 
 
 def _names(words: str) -> frozenset[str]:
@@ -62,7 +63,6 @@ _KINDS = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, sa.CheckConstraint, sa.F
 _ELEMENTS = (CreateTable, CreateColumn, CreateIndex, AddConstraint, SetTableComment, SetColumnComment)
 _PARTS = (sa.Table, sa.Column, sa.Identity, sa.Computed, sa.DefaultClause, sa.ForeignKey, sa.Index, TextClause, *_KINDS)
 _HELD = (str, int, float, bool, type(None), tuple)
-_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 _of_column = attrgetter("nullable", "primary_key", "system", "autoincrement", "comment")
 _of_key = attrgetter("onupdate", "ondelete", "use_alter", "match")
 _of_identity = attrgetter(
@@ -178,7 +178,7 @@ class _Teller:
             _see(kind.__module__.startswith("sqlalchemy.") and not _is_compiled(kind))
             _see(kind is sa.Boolean or not isinstance(found, sqltypes.SchemaType | sa.TypeDecorator))
             _see(all(type(each) in _HELD for each in held.values()))
-            text = self._types[state] = str(found.compile(dialect=_DIALECT))
+            text = self._types[state] = str(found.compile(dialect=DIALECT))
         return (kind.__qualname__, text)
 
 
@@ -229,7 +229,7 @@ def _spelt(said: Any) -> str:
     if type(said) is TextClause and not said._bindparams:
         return said.text
     _see(isinstance(said, ClauseElement))
-    return str(said.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return str(said.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
 
 
 def _default(default: Any) -> Shape:

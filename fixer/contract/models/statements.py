@@ -11,17 +11,16 @@ from pathlib import Path
 from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engine
 from sqlalchemy import Column as SAColumn
 from sqlalchemy import Table as SATable
-from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType, psycopg2
+from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
 from sqlalchemy.exc import CompileError, NoInspectionAvailable, SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from fixer.contract.models.typeless import spellable
+from fixer.contract.models.typeless import DIALECT, spellable
 from fixer.errors import ContractError, words_of
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 
-_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
 SCRATCH = "pg_temp"
 Homes = Mapping[str | None, str]  # where the schemas of the models stand
 
@@ -190,7 +189,7 @@ _DRAW = re.compile(r"(?P<call>\bnextval\(\s*)'(?P<name>(?:[^']|'')+)'", re.IGNOR
 
 def sql_of(value: ClauseElement) -> str:
     """Return an expression of SQLAlchemy as SQL."""
-    return str(value.compile(dialect=_DIALECT))
+    return str(value.compile(dialect=DIALECT))
 
 
 def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
@@ -201,7 +200,7 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
     else:
         if isinstance(element, CreateSequence) and set(homes.values()) == {SCRATCH}:  # never made beside the tables
             homes = {**homes, element.element.schema: SCRATCH}
-        text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True)).strip()
+        text = str(element.compile(dialect=DIALECT, schema_translate_map=homes, render_schema_translate=True)).strip()
     unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text) else ""
     counter = (element.element.name, element.element.schema) if isinstance(element, CreateSequence) else None
     made_type = (made.name, made.schema) if made is not None else None

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateColumn, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import UserDefinedType
 
-_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
 
 
 class _Unknown(UserDefinedType[object]):
@@ -39,7 +39,7 @@ def spellable(element: ClauseElement) -> Iterator[None]:
 
 def _is_spelt(column: CreateColumn) -> bool:
     try:
-        column.compile(dialect=_DIALECT)
+        column.compile(dialect=DIALECT)
     except CompileError:
         return False
     return True

@@ -6,10 +6,10 @@ import re
 
 from sqlalchemy import MetaData
 from sqlalchemy import Table as SATable
-from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.schema import CreateTable
 
-_DIALECT = psycopg2.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+from fixer.contract.models.typeless import DIALECT
+
 _MAKES = re.compile(r"\s*CREATE\s[^(]*?\bTABLE\b", re.IGNORECASE)
 
 
@@ -29,6 +29,6 @@ def _is_view(table: SATable) -> bool:
 def _is_made(table: SATable) -> bool:
     """Return whether the models' own CREATE TABLE makes one of PostgreSQL."""
     try:
-        return _MAKES.match(str(CreateTable(table).compile(dialect=_DIALECT))) is not None
+        return _MAKES.match(str(CreateTable(table).compile(dialect=DIALECT))) is not None
     except (Exception, SystemExit):  # what others compile may raise anything: it is told where the table is made
         return True
