@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_SCHEMAS = ("fixer_journal", "fixer_quarantine")
+from fixer.model.step import JOURNAL, QUARANTINE
+
 _PREFIX = "pgmend_"  # of columns, indexes and constraints that a repair keeps, or needs until it is done
 
 
 def include_name(name: str | None, type_: str, parent_names: Mapping[str, str | None]) -> bool:
     """Return whether autogenerate should look at a schema, table, column, index or constraint of the database."""
     schema = name if type_ == "schema" else parent_names.get("schema_name")
-    return schema not in _SCHEMAS and not (name or "").startswith(_PREFIX)
+    return schema not in (JOURNAL, QUARANTINE) and not (name or "").startswith(_PREFIX)

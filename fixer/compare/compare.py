@@ -112,8 +112,8 @@ def _without_keys(
     bare = {f.table for f in chosen if f.left_out and f.slug == "missing-primary-key"} & future.tables.keys()
     if not bare:
         return future, list(chosen)
-    tables = {name: replace(future.tables[name], keyless=True) for name in bare}
-    future = replace(future, tables={**future.tables, **tables})
+    for name in bare:
+        future = future.with_table(replace(future.tables[name], keyless=True))
     again = (any(step.table in bare for step in (*f.repair.steps, *f.repair.online)) and not f.left_out for f in chosen)
     return future, [
         replace(finding, repair=_repair(defect, finding, future, contract)) if anew else finding

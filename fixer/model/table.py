@@ -241,9 +241,8 @@ class Table:
     parents: tuple[QName, ...] = ()  # the tables, in one of the schemas, from which it INHERITs
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
-    keyless: bool = field(
-        default=False, compare=False, repr=False
-    )  # its primary key lacks, and its finding is left out
+    # Whether its primary key is missing and stays so, because that finding is left out.
+    keyless: bool = field(default=False, compare=False, repr=False)
     # What stands over columns that findings are about, the lowest first; asked for only where something does.
     standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict, compare=False, repr=False)
 

@@ -120,9 +120,8 @@ def _own_number(table: QName, found: Column, taken: Held) -> Composable:
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = (), *, steps: int = 1) -> Iterator[Part]:
     """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too.
 
-    It counts by `steps`.
-
-    No identity comes beside a sequence that the column owns already: pg_get_serial_sequence would name the older one.
+    It counts by `steps`. No identity comes beside a sequence that the column owns already: pg_get_serial_sequence would
+    name the older one.
     """
     there = actual.tables[table].columns[column.name]
     left_over = any(s.owned_by == (table, column.name) for s in actual.sequences.values())

@@ -7,6 +7,7 @@ made. If there is none, the lowest key stays, which is the oldest only if a sequ
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixer.model.contract import Contract
@@ -34,9 +35,7 @@ class Keeper:
 
     def told(self, columns: tuple[str, ...], *, sound: bool) -> str:
         """Return why a row that shares these columns with another goes; `sound`: those with other faults come last."""
-        first, *others = (["the one without another fault"] if sound else []) + [*self.words]
-        ways = ", else ".join([f"{first} stays", *others])
-        return f"of the rows that share its ({', '.join(columns)}), {ways}{self.unknown and f', {self.unknown}'}"
+        return _why(columns, self.words, sound=sound) + (self.unknown and f", {self.unknown}")
 
 
 def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = False) -> Keeper:
@@ -50,15 +49,15 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     if referenced := [_referenced(key, actual, probing=probing) for key in _pointing(actual, contract, table)]:
         asked.append(SQL("NOT ({})").format(q.any_of(referenced)))
         words.append("the one that others reference")
-    if told := aged_by(table, contract):
-        order.append(SQL("{} NULLS LAST").format(q.column(told)))
-        words.append(f"the oldest by {told}")
+    told = Age(aged_by(table, contract))
+    order += told.order
+    words += told.words
     primary = wanted.primary_key.columns if wanted.primary_key else ()
     identity = tuple(column for column in primary if column in table.columns)
     order += [q.column(column) for column in identity]
     words.append(f"the one with the lowest {', '.join(identity)}" if identity else "the one that is stored first")
     counted = any(wanted.columns[column].generates for column in identity)
-    unknown = "" if told or counted else "as nothing tells which is older"
+    unknown = "" if told.column or counted else "as nothing tells which is older"
     return Keeper(tuple(asked), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
 
 
@@ -73,24 +72,35 @@ def aged_by(table: Table, contract: Contract) -> str:
 
 @dataclass(frozen=True)
 class Age:
-    """What sorts the rows under one key so that the oldest comes first, and the name of its column, if one tells."""
+    """What tells the oldest row: a column, or nothing."""
 
-    order: tuple[Composable, ...] = ()
     column: str = ""
+
+    @property
+    def order(self) -> list[Composable]:
+        """What sorts rows so that the oldest comes first."""
+        return [SQL("{} NULLS LAST").format(q.column(self.column))] if self.column else []
+
+    @property
+    def words(self) -> list[str]:
+        """The same in words."""
+        return [f"the oldest by {self.column}"] if self.column else []
 
     def told(self, key: Index, *, sound: bool) -> str:
         """Return why a row that shares a key with another goes; `sound` where rows with other faults come last."""
-        first = ["the one without another fault"] if sound else []
-        way, *others = [*first, *([f"the oldest by {self.column}"] if self.column else []), "the one stored first"]
-        return ", else ".join([f"of the rows that share its ({', '.join(key.columns)}), {way} stays", *others])
+        return _why(key.columns, [*self.words, "the one stored first"], sound=sound)
+
+
+def _why(columns: Iterable[str], ways: Iterable[str], *, sound: bool) -> str:
+    """Return why a row that shares these columns with another goes, by the ways to tell the one that stays."""
+    first, *others = [*(["the one without another fault"] if sound else []), *ways]
+    return ", else ".join([f"of the rows that share its ({', '.join(columns)}), {first} stays", *others])
 
 
 def age(table: Table, contract: Contract) -> Age:
     """Return what tells the oldest of the rows under one key, before the plan converts anything."""
     told = aged_by(table, contract)
-    if not told or table.columns[told].now is not None:
-        return Age()
-    return Age((SQL("{} NULLS LAST").format(q.column(told)),), told)
+    return Age(told if told and table.columns[told].now is None else "")
 
 
 def _is_there(column: Column | None) -> bool:
