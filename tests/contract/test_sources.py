@@ -180,6 +180,20 @@ def test_another_database_is_a_contract_and_is_only_read(laboratory: Laboratory,
         assert facts(made.dump()) == before
 
 
+def test_a_type_of_an_extension_that_the_target_lacks_comes_with_its_statement(
+    laboratory: Laboratory, empty: Database
+) -> None:
+    with lent(laboratory.server(18), None) as other:
+        if not other.ask("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"):
+            pytest.skip("the server has no vector")
+        other.run("CREATE EXTENSION vector; CREATE TABLE t (id integer PRIMARY KEY, near vector(3))")
+        empty.run("CREATE TABLE t (id integer PRIMARY KEY)")
+        ended = fixer("check", empty.dsn, "--contract", other.dsn)
+
+    assert ended.returncode == 1
+    assert "which does not exist: run CREATE EXTENSION vector; then plan again" in " ".join(ended.stdout.split())
+
+
 def test_sql_is_a_contract(made: Database, tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text(SCHEMA)
 
