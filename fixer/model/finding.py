@@ -141,6 +141,12 @@ class Finding(Generic[About]):
     repair: Repair = field(default_factory=Repair)
     left_out: str = ""  # why it is not repaired, if a person chose so
     accepted: Accepted | None = None  # if the project lives with it
+    known: bool | None = None  # whether the baseline has it; None without a baseline
+
+    @property
+    def id(self) -> str:
+        """What names this finding from run to run: its class and its object, which no two of a report share."""
+        return f"{self.slug}:{self.object}"
 
     @property
     def table(self) -> QName:
