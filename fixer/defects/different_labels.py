@@ -1,9 +1,10 @@
 """The labels of an enum differ from the contract's: one is missing, is spelt in other letters, or is unknown to it.
 
 Costs: a missing label refuses every write of it; a row with a label that the contract lacks breaks every read of it.
-Cure: a person decides, because PostgreSQL cannot remove a label again. The refusal gives ALTER TYPE … RENAME VALUE for
-labels that differ in case only, which loses nothing, ADD VALUE for one that is missing, and the UPDATE for rows that
-hold one that the contract lacks. A label that no row holds is left alone.
+Cure: ALTER TYPE … ADD VALUE for a label that is missing, where nothing else in the repair can use it: PostgreSQL lets
+no transaction use a label that it added, and undo cannot remove it. Otherwise a person decides: the refusal gives this
+statement, RENAME VALUE for labels that differ in case only, which loses nothing, and the UPDATE for rows that hold a
+label that the contract lacks. A label that no row holds is left alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fixer.defects import _labels as labels
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -41,6 +43,9 @@ class Labels(OfColumn):
 
     ways: tuple[str, ...]
     unknown: bool = False  # whether it is about rows that hold labels which the contract lacks
+    type_: str = ""  # the enum that lacks labels
+    lacking: tuple[tuple[str, str], ...] = ()  # each with its place, unless one is spelt in other letters
+    order: tuple[str, ...] = ()  # of the labels, once those are there
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Labels]]:
@@ -51,9 +56,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Labels]]:
     for name, meant in contract.tables.items() if actual.labels else ():
         there = actual.tables.get(name)
         for column in meant.columns.values():
-            labels = actual.labels.get(column.full_type)
-            if labels and _is_to_come(there, column):
-                yield from _lacking(meant, column, replace(column, labels=labels, items=()))
+            known = actual.labels.get(column.full_type)
+            if known and _is_to_come(there, column):
+                yield from _lacking(meant, column, replace(column, labels=known, items=()))
 
 
 def _labels(column: Column) -> tuple[str, ...]:
@@ -85,15 +90,18 @@ def _lacking(table: Table, wanted: Column, found: Column) -> Iterator[Finding[La
     here, type_ = f"{table.name.name}.{wanted.name}", found.full_type.removesuffix("[]")
     lacking, _, twins = _compared(wanted, found)
     if lacking:
+        places = {label: _place(label, wanted, found, twins) for label in lacking}
         ways = [
             f"ALTER TYPE {type_} RENAME VALUE {literal(twins[label])} TO {literal(label)};"
             if label in twins
-            else f"ALTER TYPE {type_} ADD VALUE {literal(label)}{_place(label, wanted, found, twins)};"
+            else f"ALTER TYPE {type_} ADD VALUE {literal(label)}{places[label]};"
             for label in lacking
         ]
+        adds = () if twins else tuple(places.items())
+        about = Labels(table.name, wanted.name, tuple(ways), False, type_, adds, _labels(wanted))
         spelt = f"; it spells {', '.join(map(repr, twins.values()))}" if twins else ""
         message = f"{here} should take {', '.join(map(repr, lacking))}, {wanted.enum} does not{spelt}"
-        yield Finding(SLUG, POINT, Labels(table.name, wanted.name, tuple(ways)), message)
+        yield Finding(SLUG, POINT, about, message)
 
 
 def _place(label: str, wanted: Column, found: Column, twins: dict[str, str]) -> str:
@@ -113,17 +121,17 @@ def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> F
     new, known = ("…", "{1} = {0}") if wanted.labels else ("array_replace({0}, {1}, …)", "{1} = ANY ({0})")
     update = f"UPDATE {of} SET {{0}} = {new} WHERE {known};"
     ways = tuple(update.format(name, literal(label)) for label in unknown)
-    labels = ", ".join(map(repr, unknown))
-    message = f"rows of {table.name.name} hold {labels} in {table.name.name}.{wanted.name}, which the contract lacks"
+    listed = ", ".join(map(repr, unknown))
+    message = f"rows of {table.name.name} hold {listed} in {table.name.name}.{wanted.name}, which the contract lacks"
     asks = partial(_holding, actual, table, wanted, tuple(unknown))
     about = Labels(table.name, wanted.name, ways, unknown=True)
     return Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
 
 
 def _holding(actual: Schema, table: Table, column: Column, unknown: tuple[str, ...]) -> Probe:
-    labels = SQL(", ").join(map(Literal, unknown))
+    listed = SQL(", ").join(map(Literal, unknown))
     hold = SQL("{}::text IN ({})" if column.labels else "{}::text[] && ARRAY[{}]::text[]")
-    return rows_where(actual, table.name, hold.format(q.column(column.name), labels))
+    return rows_where(actual, table.name, hold.format(q.column(column.name), listed))
 
 
 def _twin(label: str, others: list[str]) -> str | None:
@@ -133,28 +141,54 @@ def _twin(label: str, others: list[str]) -> str | None:
 
 
 def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repair:
-    """Refuse, with the statements that a person may run."""
-    ways = " ".join(finding.about.ways)
-    if finding.about.unknown:
+    """Add the labels that lack; refuse where that cannot be, with the statements that a person may run."""
+    about = finding.about
+    ways = " ".join(about.ways)
+    if about.unknown:
         return refuse(
             f"only a person knows what {counted(finding.rows)} should hold: add the label to the models, or {ways}"
         )
-    return refuse(f"a label cannot be removed again; run {ways}")
+    if not about.lacking:
+        return refuse(f"a label cannot be removed again; run {ways}")
+    if why := labels.hindrance(about.type_, [label for label, _ in about.lacking], actual, contract):
+        return refuse(f"{why}; run {ways} Then plan again")
+    return Repair.of(labels.adding(about.table, about.type_, label, SQL(place)) for label, place in about.lacking)
 
 
-def _moods(many: bool = False) -> sa.MetaData:
+def foresee(finding: Finding[Labels], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the labels."""
+    about = finding.about
+    taken = {about.type_: about.order, f"{about.type_}[]": about.order}
+    tables = {name: replace(each, columns=_with(each, about)) for name, each in actual.tables.items()}
+    there = {type_: taken.get(type_, each) for type_, each in actual.labels.items()}
+    return replace(actual, tables=tables, labels=there)
+
+
+def _with(table: Table, about: Labels) -> dict[str, Column]:
+    """Return the columns of a table, those of the enum with its labels."""
+
+    def lacks(column: Column) -> bool:
+        return bool(column.enum) and column.full_type.removesuffix("[]") == about.type_
+
+    def given(column: Column) -> Column:
+        return replace(column, labels=about.order) if column.labels else replace(column, items=about.order)
+
+    return {name: given(each) if lacks(each) else each for name, each in table.columns.items()}
+
+
+def _moods(many: bool = False, default: str | None = None) -> sa.MetaData:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
     mood = sa.Enum("ok", "sad", name="mood")
     moods = sa.Table("moods", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    moods.append_column(sa.Column("mood", sa.ARRAY(mood)) if many else sa.Column("mood", mood))
+    moods.append_column(sa.Column("mood", sa.ARRAY(mood) if many else mood, server_default=default))
     return metadata
 
 
-def _of(*labels: str, many: str = "") -> str:
+def _of(*known: str, many: str = "") -> str:
     """Return the statements that give the column an enum of these labels, or arrays of one."""
-    listed = ", ".join(map(literal, labels))
+    listed = ", ".join(map(literal, known))
     return (
         f"CREATE TYPE other AS ENUM ({listed});"
         f"ALTER TABLE moods ALTER COLUMN mood TYPE other{many} USING mood::text{many}::other{many};"
@@ -169,7 +203,16 @@ SPECIMENS = (
     Specimen(
         "in other letters", "ALTER TYPE mood RENAME VALUE 'ok' TO 'OK'", contract=_moods, setup=_ROWS, manual=True
     ),
-    Specimen("a label is missing", _of("ok"), contract=_moods, setup=_ROWS, manual=True),
+    Specimen("a label is missing", _of("ok"), contract=_moods, setup=_ROWS),
+    Specimen("the first label is missing", _of("sad"), contract=_moods),
+    Specimen(
+        "a label that a default names is missing",
+        f"ALTER TABLE moods ALTER mood DROP DEFAULT; {_of('ok')}",
+        also=frozenset({"missing-default"}),
+        contract=partial(_moods, default="sad"),
+        setup=_ROWS,
+        manual=True,
+    ),
     Specimen(
         "rows hold one that the contract lacks",
         _of("ok", "sad", "gone") + "UPDATE moods SET mood = 'gone' WHERE id < 3",
@@ -190,7 +233,6 @@ SPECIMENS = (
         f"{_of('ok')} DROP TABLE moods",
         also=frozenset({"missing-table"}),
         contract=_moods,
-        manual=True,
     ),
     Specimen(
         "of texts that are to be labels",

@@ -87,7 +87,8 @@ class Assembly:
                 tables[name] = table
         elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
-        return s.Schema(tables, self._sequences, tuple(outside), names)
+        closed = frozenset(each.enum for each in self._types.values() if each.closed)
+        return s.Schema(tables, self._sequences, tuple(outside), names, closed=closed)
 
     def _of_type(self, wanted: str) -> Rows:
         """Return the constraints of one type."""

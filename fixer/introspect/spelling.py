@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from fixer.introspect.questions import Answer, Ask, Rows
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Spellings
 
 TypeKey = tuple[int, int, int]  # type, modifier, collation
@@ -49,6 +49,13 @@ class SpeltType(NamedTuple):
     aged: tuple[str | None, ...] = ()  # the recorded version of its collation, and today's, if that is another
     items: tuple[str, ...] = ()
     supplied: bool = False  # whether it has a default of its own, as a domain may
+    closed: bool = False  # whether it is an enum, or an array of one, that only another role may alter
+
+    @property
+    def enum(self) -> str:
+        """The enum as SQL spells it with its schema."""
+        name = self.name.removesuffix("[]")
+        return f"{quoted(self.home)}.{name}" if self.home else name
 
 
 class WantedIndex(NamedTuple):
@@ -90,6 +97,7 @@ def _spelt(
     supplied: bool,
     loose: bool,
     aged: list[str | None] | None,
+    closed: bool,
 ) -> SpeltType:
     if home in short:
         name = name.removeprefix(prefix)
@@ -99,7 +107,18 @@ def _spelt(
     said, array = tuple(labels or ()), name.endswith("[]")
     own, items = ((), said) if array else (said, ())
     return SpeltType(
-        name, collation, own, home or "", equality, base, tuple(guards), loose, tuple(aged or ()), items, supplied
+        name,
+        collation,
+        own,
+        home or "",
+        equality,
+        base,
+        tuple(guards),
+        loose,
+        tuple(aged or ()),
+        items,
+        supplied,
+        closed,
     )
 
 

@@ -57,13 +57,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Undone:
-    """What `undo` did; `without` says what it did not bring back, because PostgreSQL makes no such thing."""
+    """What `undo` did.
+
+    `without` says what it did not bring back, and `stays` what it did not take back: PostgreSQL can do neither.
+    """
 
     target: str
     undone: int
     run: int
     ledger: tuple[Entry, ...] = ()
     without: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

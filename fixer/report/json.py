@@ -74,7 +74,9 @@ def of_run(run: Run) -> str:
 def of_undone(done: Undone) -> str:
     """Return what `undo` did."""
     entries = ledger_to_json(done.ledger)
-    return _text({"version": VERSION, "target": done.target, "undone": done.undone, "run": done.run, "ledger": entries})
+    left = {name: [*said] for name, said in (("without", done.without), ("stays", done.stays)) if said}
+    known = {"version": VERSION, "target": done.target, "undone": done.undone, "run": done.run, "ledger": entries}
+    return _text({**known, **left})
 
 
 def of_history(target: str, runs: Sequence[PastRun]) -> str:

@@ -121,6 +121,7 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
 def of_undone(done: Undone) -> RenderableType:
     """Return what `undo` did: the ledger, and what comes next."""
     but = f", but {', '.join(done.without)} stays away: a build that failed had left it" if done.without else ""
+    but += f", but {', '.join(done.stays)} stays: PostgreSQL removes no label" if done.stays else ""
     words = f"Run {done.undone} was undone (as run {done.run}): definitions are as before{but}."
     return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
 

@@ -1,17 +1,20 @@
-"""Labels of enums: what a person pastes gives the enum that the contract means."""
+"""Labels of enums: what is added, or what a person pastes, gives the enum that the contract means."""
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import Column, Enum
+from rich.console import Console
+from sqlalchemy import ARRAY, Column, Enum, MetaData
 
 import fixer
+from fixer.errors import NeedsPermission
+from fixer.model.expression import literal
 from fixer.model.plan import MODES
-from lab.database import Database
+from fixer.report.text import of_undone
+from lab.database import Database, role
 from lab.examples.models import contract, key
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -30,7 +33,7 @@ def test_what_is_pasted_gives_the_labels_of_the_contract_in_their_order(empty: D
     wanted = contract(t=(key(), Column("k", Enum(*LABELS, name="kind"))))
     with closing(psycopg2.connect(empty.dsn)) as connection:
         (finding,) = fixer.check(connection, wanted).findings
-    for statement in re.findall(r"ALTER TYPE .*?;", finding.repair.refusal):
+    for statement in finding.about.ways:
         empty.run(statement)
     with closing(psycopg2.connect(empty.dsn)) as connection:
         left = fixer.check(connection, wanted).findings
@@ -48,3 +51,76 @@ def test_an_enum_of_another_schema_is_created_and_taken_back(laboratory: Laborat
     )
 
     assert outcome(laboratory, wanted, made, mode) == "mended"
+
+
+def two(default: str | None = None) -> MetaData:
+    """Return a contract of two tables with columns of one enum, the second with arrays of it."""
+    of = Enum(*LABELS, name="kind")
+    return contract(t=(key(), Column("k", of, server_default=default)), u=(key(), Column("k", ARRAY(of))))
+
+
+def made_of(*labels: str) -> str:
+    """Return the statements that make the tables of that contract, of an enum that has these labels."""
+    return f"""CREATE TYPE kind AS ENUM ({", ".join(map(literal, labels))});
+        CREATE TABLE t (id serial PRIMARY KEY, k kind); INSERT INTO t (k) VALUES ('B'), (NULL);
+        CREATE TABLE u (id serial PRIMARY KEY, k kind[]); INSERT INTO u (k) VALUES ('{{B}}')"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("found", [("B",), ("B", "c"), ("a'", "B", "x", "d")], ids=" ".join)
+def test_labels_are_added_once_in_their_places_and_stay_after_undo(
+    empty: Database, found: tuple[str, ...], mode: str
+) -> None:
+    empty.run(made_of(*found))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        run = fixer.apply(connection, two(), mode=mode)
+        after = empty.ask("SELECT enum_range(NULL::kind)::text[]")
+        done = fixer.undo(connection, 1)
+    added = [label for label in LABELS if label not in found]
+
+    assert [label for label in after if label != "x"] == list(LABELS)
+    assert len(run.plan.steps) == len(added)
+    assert done.stays == tuple(f"the label {literal(label)} of public.kind" for label in added)
+    assert empty.ask("SELECT enum_range(NULL::kind)::text[]") == after
+
+
+def test_undo_says_which_label_stays(empty: Database) -> None:
+    empty.run(made_of("a'", "B", "c"))
+    fixer.apply(empty.dsn, two())
+    console = Console(width=200)
+    with console.capture() as printed:
+        console.print(of_undone(fixer.undo(empty.dsn, 1)))
+
+    assert "as before, but the label 'd' of public.kind stays: PostgreSQL removes no label." in printed.get()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("made", "wanted", "why"),
+    [
+        ("", two(default="d"), "'d' is named by the contract"),
+        ("ALTER TABLE u ALTER k TYPE text[] USING k::text[]", two(), "values of u.k may become the new ones"),
+    ],
+    ids=["named", "converted"],
+)
+def test_a_person_adds_a_label_that_the_same_repair_may_use(
+    empty: Database, made: str, wanted: MetaData, why: str, mode: str
+) -> None:
+    empty.run(f"{made_of(*LABELS[:3])}; {made}")
+    before = empty.dump()
+    with pytest.raises(NeedsPermission) as refused:
+        fixer.apply(empty.dsn, wanted, mode=mode, allow_hazards="all")
+
+    assert f"{why}, and PostgreSQL lets no transaction use a label it added" in str(refused.value)
+    assert "run ALTER TYPE" in str(refused.value)
+    assert empty.dump() == before
+
+
+def test_a_person_adds_a_label_to_the_enum_of_another_role(empty: Database) -> None:
+    empty.run(made_of(*LABELS[:3]))
+    with role(empty, "ALTER TABLE t OWNER TO {}; ALTER TABLE u OWNER TO {}; GRANT CREATE ON SCHEMA public TO {}") as me:
+        reports = [fixer.check(empty.seen_by(each), two()) for each in (me, "postgres")]
+
+    assert [(finding.repair.refusal or "").partition(";")[0] for report in reports for finding in report.findings] == [
+        *["the enum belongs to another role"] * 2, "", "",
+    ]  # fmt: skip

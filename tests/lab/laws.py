@@ -74,15 +74,22 @@ def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, ref
     assert run.run is not None
     untouched = case.state(dumped=False) if refusable else None
     try:
-        fixer.undo(case.connection, run.run)
+        undone = fixer.undo(case.connection, run.run)
     except PgmendError as error:
         if untouched and isinstance(error, UndoRefused):
             changed = untouched.changed(case.observer)
             return [f"a refused undo changed {changed}"] if changed else []
         return [f"{type(error).__name__}: {error}"]
     after = everything(case.server, case.name)
+    before, after = (_apart_from(undone.stays, each) for each in (before, after))
     lacking = [f"lacks {line!r} of {statement!r}" for statement, line in before - after]
     return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
+
+
+def _apart_from(stays: Iterable[str], lines: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Return the lines of a dump but for those that make the enums whose labels an undo leaves."""
+    enums = tuple(f"CREATE TYPE {each.rpartition(' of ')[2]} AS ENUM (" for each in stays)
+    return Counter({line: n for line, n in lines.items() if not line[0].startswith(enums)})
 
 
 def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: str, dumped: bool = False) -> list[str]:

@@ -44,6 +44,7 @@ SELECT w.type,
                                     THEN pg_catalog.pg_collation_actual_version(k.oid) END AS today) v
          WHERE k.oid = w.collation AND r.version <> coalesce(v.today, CASE
                WHEN current_setting('server_version_num')::integer < 160000 THEN r.version ELSE '' END)) AS aged,
+       'e' IN (t.typtype, i.typtype) AND NOT pg_has_role(t.typowner, 'USAGE') AS closed,
        t.oid >= 16384 AND t.typtype IN ('b', 'd') AND t.typelem = 0 AS foreign
   FROM jsonb_to_recordset(current_setting('pgmend.types')::jsonb) AS w (type oid, modifier integer, "collation" oid)
   JOIN pg_catalog.pg_type t ON t.oid = w.type

@@ -107,6 +107,7 @@ class Shape(Generic[S]):
     orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it changes, or lets stay
     added: tuple[Added[S], ...] = ()  # columns that undo drops
     reverts: tuple[Reversal[S], ...] = ()  # columns whose types undo restores
+    stays: str = ""  # what undo leaves, because PostgreSQL cannot take it back
     code: tuple[tuple[str, ...], ...] = ()  # keys of the code that it creates or replaces (fixer.model.schema.code)
 
 

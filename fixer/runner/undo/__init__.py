@@ -69,7 +69,7 @@ def undo(
         ran = _undoable(cursor, account)
         with definitions.prepared(cursor):
             entries, run = _undone(Session(cursor, number, progress), account, ran)
-        return Undone(target, number, run, entries, tuple(_without(ran)))
+        return Undone(target, number, run, entries, tuple(_without(ran)), tuple(_staying(ran)))
 
     return all_or_nothing(connection, work, settings=settings)
 
@@ -79,6 +79,11 @@ def _without(ran: Undoable) -> Iterator[str]:
     for done in ran.steps:
         if done.step.slug == "invalid-index" and done.step.sql.startswith("DROP INDEX"):
             yield f"{done.step.title.removeprefix('drop ')} of {done.step.table}"
+
+
+def _staying(ran: Undoable) -> list[str]:
+    """Return what the run made for good, such as labels of enums."""
+    return [*dict.fromkeys(done.step.shape.stays for done in ran.steps if done.step.shape.stays)]
 
 
 def _account(cursor: Cursor, number: int) -> Account:

@@ -1,0 +1,63 @@
+"""Labels that an enum lacks: the step that adds one, and where PostgreSQL lets no repair add it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fixer.model.contract import Contract
+from fixer.model.expression import as_needed, literal
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Phase, Shape, Step
+from fixer.model.table import Column, QName, Table
+from fixer.repair.columns import named
+from fixer.sql.compose import SQL, Composable, Literal
+
+
+def adding(table: QName, type_: str, label: str, place: Composable) -> Step:
+    """Return the step that adds a label to an enum, which SQL spells `type_`; `place` follows it, or is empty.
+
+    It may come more than once in a plan, of each column of the enum. Undo leaves the label.
+    """
+    add = SQL("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{}").format(SQL(type_), Literal(label), place)
+    home = named(type_)
+    spelt = ".".join(map(as_needed, home)) if home else type_
+    stays = f"the label {literal(label)} of {spelt}"
+    title = f"add the label {literal(label)} to the enum {spelt}, for good"
+    return Step(Phase.TYPES, table, title, add, Lock.NONE, shape=Shape(stays=stays))
+
+
+def hindrance(type_: str, labels: Iterable[str], actual: Schema, contract: Contract) -> str:
+    """Return why a repair cannot add labels to an enum; empty if it can.
+
+    No transaction may use a label that it added (PostgreSQL manual, ALTER TYPE, Notes): so nothing else that the repair
+    may have to make or convert may name one.
+    """
+    if type_ in actual.closed:
+        return "the enum belongs to another role"
+    for label in labels:
+        if literal(label) in "\n".join(_said(type_, contract)):
+            return f"{literal(label)} is named by the contract, and PostgreSQL lets no transaction use a label it added"
+    for table, column in _columns(type_, contract):
+        found = actual.tables[table.name].columns.get(column.name) if table.name in actual.tables else None
+        if found and found.full_type != column.full_type:
+            here = f"{table.name.name}.{column.name}"
+            return f"values of {here} may become the new ones, and PostgreSQL lets no transaction use a label it added"
+    return ""
+
+
+def _columns(type_: str, contract: Contract) -> Iterator[tuple[Table, Column]]:
+    """Yield the columns of an enum, and of arrays of it, with their tables."""
+    for table in contract.tables.values():
+        yield from ((table, each) for each in table.columns.values() if each.full_type.removesuffix("[]") == type_)
+
+
+def _said(type_: str, contract: Contract) -> Iterator[str]:
+    """Yield the expressions that may name a label: of the tables with columns of the enum, and of all code."""
+    for table in {table.name: table for table, _ in _columns(type_, contract)}.values():
+        yield from (each.default for each in table.columns.values() if each.default)
+        yield from (each.expression for each in table.checks)
+        yield from (f"{each.tail} {each.exclusion}" for each in table.indexes)
+        hints = contract.hints[table.name]
+        yield repr((hints.default_rows, [hints.of(column).backfill for column in table.columns]))
+    yield from (part.bound for part in contract.schema.partitions)
+    yield from (each.definition for each in (contract.schema.code.parts if contract.schema.code else ()))
