@@ -177,6 +177,19 @@ def test_a_sequence_is_judged_by_the_index_where_nothing_else_is_asked(library: 
     assert scans(cursor, "reviews") == 0
 
 
+def test_where_a_sequence_stands_is_computed_once_and_not_for_each_row(library: Case) -> None:
+    actual = examine(library.connection, library.sound.contract).actual
+    found = next(f for f in sequence_behind.detect(actual, library.sound.contract) if f.table.name == "reviews")
+    assert found.probe
+    count = SQL("EXPLAIN (VERBOSE) SELECT count(*) FILTER (WHERE {}) FROM {}")
+
+    with library.connection.cursor() as cursor:
+        cursor.execute(count.format(found.probe.condition, found.probe.source))
+        (of_rows,) = (line for (line,) in cursor.fetchall() if "FILTER" in line)
+
+    assert "least" not in of_rows.lower()
+
+
 def test_orphans_are_only_counted_at_first_where_an_index_can_do_it(library: Case) -> None:
     actual = examine(library.connection, library.sound.contract).actual
     found = {f.column: f.probe for f in orphan_rows.detect(actual, library.sound.contract)}
