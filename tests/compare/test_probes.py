@@ -146,6 +146,15 @@ def test_the_rows_of_values_that_repeat_are_looked_up_once(library: Case) -> Non
     assert passes(cursor, "authors") == 2
 
 
+def test_what_references_rows_of_values_that_repeat_is_read_once(library: Case) -> None:
+    library.break_(
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_title_key; UPDATE books SET author_id = 1, title = 'same'"
+    )
+    cursor = asked(library, (duplicate_values,), "books")
+
+    assert passes(cursor, "reviews") == 1
+
+
 def test_texts_that_map_to_nothing_are_found_once(library: Case) -> None:
     library.break_(text_reference.SPECIMENS[2].breaks)
     cursor = asked(library, (text_reference,), "books")
