@@ -15,7 +15,7 @@ from fixer.connect.settings import FOR_ROWS, setting, waiting
 from fixer.model.finding import Count, Counter, Places, Probe
 from fixer.model.table import QName
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, any_of
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, all_of, any_of
 
 SAMPLE = 5
 PLACES = 20_000  # places (ctids) that are kept for the repair; a repair of more rows searches again
@@ -28,6 +28,8 @@ SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_rela
 # What is true of every row `t`, and keeps the scan from an index, which holds no row's place. Next to no time goes into
 # it: PostgreSQL asks the subquery once, and then no row.
 _EVERY = SQL("((SELECT true) OR t.ctid IS NULL)")
+
+_ALWAYS = (SQL("true"), all_of([SQL("true")]))  # the conditions that every row fulfils, as probes spell them
 
 # A row of counts: probe numbers, their counts, NULL, places. A row of a sample: probe number, NULL, cells, NULL.
 _Answer = tuple[list[int], list[int] | None, list[str | None] | None, list[list[str]] | None]
@@ -136,11 +138,16 @@ def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) ->
     where = probes[group[0]].condition  # a single condition stays in WHERE, where an index may answer it
     around = any(probes[n].around for n in group)
     if around or len(group) > 1:
-        counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in group)
+        counts = SQL(", ").join(_number(probes[n].condition) for n in group)
         where = _EVERY if around else SQL("true")
     yield SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[], NULL::text[] FROM {} WHERE {}").format(
         Literal(list(group)), counts, probes[group[0]].source, where
     )
+
+
+def _number(condition: Composable) -> Composable:
+    """Return the aggregate that counts the rows of a scan which fulfil a condition."""
+    return SQL("count(*)") if condition in _ALWAYS else SQL("count(*) FILTER (WHERE {})").format(condition)
 
 
 def _sampled(probes: Sequence[Probe], group: Sequence[int], counts: Sequence[int]) -> Iterator[Composed]:

@@ -181,7 +181,7 @@ def _to_come(about: Coded) -> Composed:
 
 
 def _next(sequence: Sequence) -> Composed:
-    return SQL("({})::bigint").format(next_number(sequence))
+    return SQL("(SELECT ({})::bigint)").format(next_number(sequence))
 
 
 def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repair:

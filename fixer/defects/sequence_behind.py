@@ -130,9 +130,12 @@ def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: i
 
 
 def _position(sequence: Sequence, end: int) -> Composable:
-    """Return the first number that the sequence has not given, or the last one if all were given."""
+    """Return the first number that the sequence has not given, or the last one if all were given.
+
+    It is a SELECT as a whole, which PostgreSQL asks once, and not for each row.
+    """
     nearest = SQL("least" if sequence.increment > 0 else "greatest")
-    return SQL("{}({}, {})::bigint").format(nearest, next_number(sequence), Literal(end))
+    return SQL("(SELECT {}({}, {})::bigint)").format(nearest, next_number(sequence), Literal(end))
 
 
 def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Repair:

@@ -146,6 +146,15 @@ def test_the_rows_of_values_that_repeat_are_looked_up_once(library: Case) -> Non
     assert passes(cursor, "authors") == 2
 
 
+def test_what_references_rows_of_values_that_repeat_is_read_once(library: Case) -> None:
+    library.break_(
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_title_key; UPDATE books SET author_id = 1, title = 'same'"
+    )
+    cursor = asked(library, (duplicate_values,), "books")
+
+    assert passes(cursor, "reviews") == 1
+
+
 def test_texts_that_map_to_nothing_are_found_once(library: Case) -> None:
     library.break_(text_reference.SPECIMENS[2].breaks)
     cursor = asked(library, (text_reference,), "books")
@@ -175,6 +184,19 @@ def test_a_sequence_is_judged_by_the_index_where_nothing_else_is_asked(library: 
     cursor = asked(library, (sequence_behind, null_rows), "reviews")
 
     assert scans(cursor, "reviews") == 0
+
+
+def test_where_a_sequence_stands_is_computed_once_and_not_for_each_row(library: Case) -> None:
+    actual = examine(library.connection, library.sound.contract).actual
+    found = next(f for f in sequence_behind.detect(actual, library.sound.contract) if f.table.name == "reviews")
+    assert found.probe
+    count = SQL("EXPLAIN (VERBOSE) SELECT count(*) FILTER (WHERE {}) FROM {}")
+
+    with library.connection.cursor() as cursor:
+        cursor.execute(count.format(found.probe.condition, found.probe.source))
+        (of_rows,) = (line for (line,) in cursor.fetchall() if "FILTER" in line)
+
+    assert "least" not in of_rows.lower()
 
 
 def test_orphans_are_only_counted_at_first_where_an_index_can_do_it(library: Case) -> None:

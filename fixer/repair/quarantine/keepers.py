@@ -27,7 +27,7 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 class Keeper:
     """What sorts the row `t` that stays before the others, and the same in words, in the order in which it counts."""
 
-    asked: tuple[Composable, ...]  # true of rows that come last, by what other tables hold
+    holders: tuple[tuple[Composable, Composable], ...]  # FROM items `c`, and that the row `c` references the row `t`
     order: tuple[Composable, ...]
     words: tuple[str, ...]
     identity: tuple[str, ...]  # the columns of its wanted primary key that are there
@@ -45,9 +45,8 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     or wanted.
     """
     table, wanted = actual.tables[name], contract.tables[name]
-    asked, order, words = list[Composable](), list[Composable](), list[str]()
-    if referenced := [_referenced(key, actual, probing=probing) for key in _pointing(actual, contract, table)]:
-        asked.append(SQL("NOT ({})").format(q.any_of(referenced)))
+    order, words = list[Composable](), list[str]()
+    if holders := [_holder(key, actual, probing=probing) for key in _pointing(actual, contract, table)]:
         words.append("the one that others reference")
     told = Age(aged_by(table, contract))
     order += told.order
@@ -58,7 +57,7 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     words.append(f"the one with the lowest {', '.join(identity)}" if identity else "the one that is stored first")
     counted = any(wanted.columns[column].generates for column in identity)
     unknown = "" if told.column or counted else "as nothing tells which is older"
-    return Keeper(tuple(asked), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
+    return Keeper(tuple(holders), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
 
 
 def aged_by(table: Table, contract: Contract) -> str:
@@ -128,11 +127,11 @@ def _are_final(key: ForeignKey, actual: Schema) -> bool:
     return all(_is_there(actual.tables[table].columns[column]) for table, columns in ends for column in columns)
 
 
-def _referenced(key: ForeignKey, actual: Schema, *, probing: bool) -> Composable:
-    """Return the condition that another row references the row `t` by a foreign key."""
+def _holder(key: ForeignKey, actual: Schema, *, probing: bool) -> tuple[Composable, Composable]:
+    """Return the rows `c` of a foreign key's table, and the condition that one references another row `t` by it."""
     child = actual.tables[key.table]
     rows: Composable = SQL("{} AS c").format(q.name(key.table))
     if probing and not q.is_stored(child):
         rows = SQL("(SELECT t.* FROM {}) AS c").format(q.rows_of(child))
     other = [SQL("(c.tableoid, c.ctid) <> (t.pgmend_part, t.pgmend_place)")] if key.table == key.target else []
-    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(rows, q.all_of([q.referencing(key, "c", "t"), *other]))
+    return rows, q.all_of([q.referencing(key, "c", "t"), *other])

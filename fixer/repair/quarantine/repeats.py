@@ -39,15 +39,32 @@ def numbered(rows: Composable, key: Index, table: Table, first: Keeper, *last: S
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
-    asked = [*_late(rows, last), *first.asked]
-    told = [SQL("{} AS {}").format(each, Identifier(f"pgmend_last_{n}")) for n, each in enumerate(asked)]
-    order = [*(q.column(f"pgmend_last_{n}") for n in range(len(asked))), *first.order]
-    # OFFSET has these asked before the window, whose cost would mislead PostgreSQL to compare all rows with all others.
-    asking = SQL("(SELECT {} FROM {} OFFSET 0) AS t").format(SQL(", ").join([SQL("t.*"), *told]), repeating)
+    marks = [*_late(rows, last), *([SQL("h.pgmend_place IS NULL")] if first.holders else [])]
+    told = [SQL("{} AS {}").format(mark, Identifier(f"pgmend_last_{n}")) for n, mark in enumerate(marks)]
+    order = [*(q.column(f"pgmend_last_{n}") for n in range(len(marks))), *first.order]
     return SQL(
         "(SELECT t.*, row_number() OVER alike AS pgmend_repeat, first_value(t.pgmend_place) OVER alike AS pgmend_first"
         " FROM {rows} WINDOW alike AS (PARTITION BY {keys} ORDER BY {order})) AS t"
-    ).format(keys=q.columns(key.columns), order=SQL(", ").join(order), rows=asking if asked else repeating)
+    ).format(
+        keys=q.columns(key.columns),
+        order=SQL(", ").join(order),
+        rows=_marked(repeating, SQL(", ").join([SQL("t.*"), *told]), first) if told else repeating,
+    )
+
+
+def _marked(repeating: Composable, cells: Composable, first: Keeper) -> Composed:
+    """Return rows with further cells, for which `h` holds the place of the row if another references it.
+
+    OFFSET has these asked before the window, whose cost would mislead PostgreSQL to compare all rows with all others.
+    What references them is joined, because for one row after another PostgreSQL may read all of its table.
+    """
+    if not first.holders:
+        return SQL("(SELECT {} FROM {} OFFSET 0) AS t").format(cells, repeating)
+    held = SQL("SELECT DISTINCT t.pgmend_part, t.pgmend_place FROM pgmend_few AS t JOIN {} ON {}")
+    return SQL(
+        "(WITH pgmend_few AS MATERIALIZED (SELECT t.* FROM {}), pgmend_held AS MATERIALIZED ({}) SELECT {}"
+        " FROM pgmend_few AS t LEFT JOIN pgmend_held AS h USING (pgmend_part, pgmend_place) OFFSET 0) AS t"
+    ).format(repeating, SQL(" UNION ").join(held.format(*each) for each in first.holders), cells)
 
 
 def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
