@@ -12,11 +12,11 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extensions import make_dsn
 from psycopg2.extras import Json
 
 from fixer.connect.failures import told
 from fixer.connect.interrupt import cancel
+from fixer.connect.link import beside as _beside
 from fixer.connect.settings import BESIDE_A_SESSION, OUR_PATH, setting, waiting
 from fixer.sql.compose import SQL, Composable, Composed
 
@@ -178,9 +178,3 @@ def _next(left: deque[Question]) -> Question | None:
         return left.popleft()
     except IndexError:
         return None
-
-
-def _beside(connection: Connection) -> Connection:
-    """Return another connection like this one."""
-    parts = {**connection.info.dsn_parameters, "password": connection.info.password}
-    return psycopg2.connect(make_dsn(**parts))

@@ -232,6 +232,7 @@ def _remedy(error: psycopg2.Error, schema: str) -> str:
 
 _UNKNOWN = ("42P01", "42883", "42704", "3F000")  # a table, function, object or schema that is not there
 _FUNCTION = re.compile(r'^(?:SQL|PL/\w+) function "?(?!inline_code_block)([^"\s]+)"?', re.MULTILINE)
+_SILENT = re.compile(r"timed out|No route to host|Network is unreachable", re.IGNORECASE)
 _DEPENDENT = ("2BP01", "0A000")  # other objects depend on it; its type is used by a view or a rule
 
 
@@ -246,6 +247,8 @@ def told(error: psycopg2.Error) -> str:
     line = re.sub(r"^(?:FATAL|PANIC): +", "", line)
     if error.pgcode in _DEPENDENT and error.diag.message_detail:
         line = f"{line}: {'; '.join(error.diag.message_detail.splitlines())}"
+    if not error.pgcode and _SILENT.search(line):
+        return f"the server does not answer any more, look at the network and the firewalls between ({line})"
     said = f"{line} ({error.pgcode})" if error.pgcode else line
     if grant := _opening(error):
         said += f": let its owner run {grant}"

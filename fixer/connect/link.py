@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.sql import Composable
 
 from fixer.connect import engines
-from fixer.connect.address.libpq import filled_in
+from fixer.connect.address.libpq import ALIVE, filled_in
 from fixer.connect.address.policy import refuse_unsafe_production
 from fixer.connect.engines import Bind
 from fixer.connect.settings import DEFAULTS
@@ -63,7 +63,7 @@ def opened(source: Source) -> Iterator[Link]:
         if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
             raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
         _see_that_strings_are_plain(source)
-        yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
+        yield Link(source, _name_of(source), _PATIENT, partial(beside, source))
     else:
         with _lent(source) as connection:
             _see_that_strings_are_plain(connection)
@@ -155,9 +155,9 @@ def _of_its_own(engine: Engine) -> Connection:
     return connection
 
 
-def _beside(connection: Connection) -> Connection:
+def beside(connection: Connection) -> Connection:
     """Return another connection like this one."""
-    parts = {**connection.info.dsn_parameters, "password": connection.info.password}
+    parts = {**ALIVE, **connection.info.dsn_parameters, "password": connection.info.password}
     return psycopg2.connect(make_dsn(**parts))
 
 

@@ -26,6 +26,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import parse_dsn
 
 from fixer.connect import _supervise
+from fixer.connect.address.libpq import ALIVE
 from fixer.connect.binaries import binaries, version_of, wheels
 from fixer.connect.patience import waits_for
 from fixer.errors import ServerError, needs
@@ -263,7 +264,7 @@ def outside(dsn: str) -> Server:
     except psycopg2.ProgrammingError:  # its text may quote the password
         raise ServerError("the server's DSN is neither a postgresql:// URL nor key=value words") from None
     patience = {} if os.environ.get("PGCONNECT_TIMEOUT") else {"connect_timeout": "10"}
-    url = _url({"dbname": "postgres"} | patience | params)
+    url = _url({"dbname": "postgres"} | patience | ALIVE | params)
     with closing(_connect(url)) as connection:
         return Server(url, connection.server_version // 10000, None)
 

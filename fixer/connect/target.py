@@ -161,7 +161,7 @@ class Target:
         return "-c standard_conforming_strings=on"
 
     def _connect_arguments(self, options: str) -> dict[str, str]:
-        arguments = {"application_name": "pgmend", "connect_timeout": "10"}
+        arguments = {"application_name": "pgmend", "connect_timeout": "10", **libpq.ALIVE}
         arguments |= {**self.arguments, **self.hidden}
         if options:
             arguments["options"] = f"{arguments.get('options', '')} {options}".strip()

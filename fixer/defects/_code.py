@@ -14,6 +14,7 @@ from fixer.model.schema.code import Code, Coded, FoundCode, Kind, OfCode, same
 from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
 from fixer.model.table import QName
 from fixer.repair.constraints import partitions
+from fixer.repair.owners import new_owner, see_that_it_may_create
 from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composed, Identifier
 
@@ -104,16 +105,14 @@ def _line(text: str) -> str:
 
 def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
     """Raise RefusalError if code cannot be created: its schema, a type or a role is missing, or a right."""
-    there, role = actual.code, as_needed(actual.session.role) if actual.session else ""
+    there = actual.code
     if there is None:
         return
-    home = as_needed(code.key.schema)
-    if code.key.schema not in there.homes:
-        raise RefusalError(f"the schema {home} is missing: CREATE SCHEMA {home}; then plan again")
-    if not code.key.part and not there.homes[code.key.schema]:
-        raise RefusalError(
-            f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {code.home}; then plan again"
-        )
+    if not code.key.part:
+        see_that_it_may_create(str(code.home), code.key.schema, actual)
+    view = actual.tables.get(code.home)
+    if code.key.kind == Kind.TRIGGER and view and not view.is_table and not view.owned:
+        raise RefusalError(of_another(view.owner, actual))
     see_that_roles_exist(code, actual)
     absent, lacking = {*code.needs} & there.absent, {*code.types} & there.lacking  # almost always none
     for need in sorted(absent - contract.tables.keys() - _parts(contract)) if absent else ():
@@ -157,8 +156,7 @@ def is_late(code: Code, actual: Schema, contract: Contract) -> bool:
 
 def creating(code: Code, phase: Phase, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the step that creates a function or a view, and gives it to the role that owns most tables."""
-    owner, session = actual.owner_of_most(contract.tables), actual.session
-    given = owner if session and owner and owner != session.role else ""
+    given = new_owner(actual.owner_of_most(contract.tables), code.key.schema, actual)
     statements: list[SQL | Composed] = [SQL(_as_new(each)) for each in code.create]
     if code.closed:
         statements.append(SQL(f"REVOKE ALL ON ROUTINE {code.spelt} FROM PUBLIC"))
@@ -166,8 +164,8 @@ def creating(code: Code, phase: Phase, actual: Schema, contract: Contract) -> It
         handed = SQL("ALTER {} {} OWNER TO {}").format(SQL(code.word), SQL(code.spelt), Identifier(given))
         statements.append(handed)
     title = f"create {code.told}"
-    if code.definer and session:
-        title += f", which runs with the rights of {given or session.role}"
+    if code.definer and actual.session:
+        title += f", which runs with the rights of {given or actual.session.role}"
     yield _step(phase, code, title, statements, Lock.NONE)
 
 

@@ -25,7 +25,7 @@ from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Rep
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import is_read, is_to_come, to_come, unmade, unread, untyped
-from fixer.repair.own_values import (
+from fixer.repair.defaults.own_values import (
     added,
     can_be_foreseen,
     filled,

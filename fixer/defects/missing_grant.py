@@ -90,9 +90,8 @@ def _place(grant: Code) -> tuple[str, QName, str]:
 
 def repair(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Repair:
     """Grant the rights; refuse if what they open belongs to others."""
-    about, session = finding.about, actual.session
-    owner = _other_owner(about.table, actual)
-    if owner and session and not session.superuser:
+    about = finding.about
+    if owner := _other_owner(about.table, actual):
         raise RefusalError(of_another(owner, actual))
     statements = SQL(";\n").join(SQL(each) for grant in about.every for each in grant.create)
     title = f"grant {', '.join(map(_right, about.every))} on {about.object} to {_role(about.wanted)}"
@@ -101,12 +100,14 @@ def repair(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Re
 
 
 def _other_owner(name: QName, actual: Schema) -> str:
-    """Return the owner of a relation or a function that the session may not grant rights on; empty if it may."""
+    """Return the owner of what the session may not grant rights on; empty if it may."""
+    if not name.name:
+        return actual.session.others.get(name.schema, "") if actual.session else ""
     coded = [each for each in (actual.code.at(name) if actual.code else ()) if not each.owned]
-    if coded:
+    there = actual.tables.get(name) or actual.sequences.get(name)
+    if coded and not there:
         return coded[0].owner
-    table = actual.tables.get(name)
-    return table.owner if table and not (table.owned or table.created) else ""
+    return there.owner if there and not (there.owned or there.created) else ""
 
 
 def foresee(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Schema:

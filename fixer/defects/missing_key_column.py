@@ -26,8 +26,8 @@ from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import steps_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
+from fixer.repair.defaults.own_values import may_differ
 from fixer.repair.numbers import Held, held
-from fixer.repair.own_values import may_differ
 from fixer.repair.probe import rows_where
 from fixer.repair.sequences import give_generator, let_count, let_count_by, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named

@@ -21,6 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
+from fixer.repair.owners import new_owner
 from fixer.sql.compose import SQL, Composable, Identifier
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the schemas of the contract that do not exist."""
     there = actual.session.schemas if actual.session else frozenset(contract.schemas)
     for schema in sorted({*contract.schemas, *code.schemas(actual, contract)}):
-        if schema not in there and not (actual.code and schema in actual.code.homes):
+        if schema not in there:
             message = f"{as_needed(schema)} should be a schema, is missing"
             yield Finding(SLUG, POINT, OfSchema(QName(schema, "")), message)
 
@@ -59,24 +60,22 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         )
     made = SQL("CREATE SCHEMA {}").format(Identifier(name))
     create = Step(Phase.SCHEMAS, finding.table, f"create the schema {name}", made, Lock.NONE, Hazard.CREATES_SCHEMA)
-    owner = actual.owner_of_most(contract.tables)
-    if not session or owner in ("", session.role):
+    if not (owner := new_owner(actual.owner_of_most(contract.tables), "", actual)):
         return Repair.of((create,))
     give = SQL("ALTER SCHEMA {} OWNER TO {}").format(Identifier(name), Identifier(owner))
-    return Repair.of(
-        (create, Step(Phase.GENERATORS, finding.table, f"give the schema {name} to {owner}", give, Lock.NONE))
-    )
+    given = Step(Phase.SCHEMAS, finding.table, f"give the schema {name} to {owner}", give, Lock.NONE)
+    return Repair.of((create, given))
 
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with it."""
-    session, code, name = actual.session, actual.code, finding.table.schema
+    session, name = actual.session, finding.table.schema
     if session is None:
         return actual
-    if code:
-        actual = replace(actual, code=replace(code, homes={**code.homes, name: True}))
+    owner = actual.owner_of_most(contract.tables)
+    takers = {role: homes | {name} if role == owner else homes for role, homes in session.takers.items()}
     known, free = session.schemas | {name}, session.creatable | {name}
-    return replace(actual, session=replace(session, schemas=known, creatable=free))
+    return replace(actual, session=replace(session, schemas=known, creatable=free, takers=takers))
 
 
 def _apart() -> sa.MetaData:

@@ -16,13 +16,14 @@ from fixer.defects._counters import labels, parcels, sold_tickets
 from fixer.defects.code_behind import ROWS, invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, sequences_in
+from fixer.model.expression import sequences_in
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
 from fixer.repair.columns import calls, stands_apart
+from fixer.repair.owners import giving, see_that_it_may_create
 from fixer.repair.sequences import let_count_by, own
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -92,15 +93,13 @@ def _like(wanted: QName, actual: Schema, contract: Contract) -> Iterator[QName]:
 
 def repair(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Repair:
     """Create the sequence, and let those use it that may insert into the tables whose defaults call it."""
-    about, session = finding.about, actual.session
+    about = finding.about
     name = about.wanted.name
     if name in actual.names:
         raise RefusalError(f"a table, a view or an index is called {name}: rename that")
     if like := min(_like(name, actual, contract), default=None):
         raise RefusalError(f"{q.quoted(like)} may be it, and knows which numbers were given: {_renaming(like, name)}")
-    if session and name.schema not in session.creatable:
-        home, role = as_needed(name.schema), as_needed(session.role)
-        raise RefusalError(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {name}; then plan again")
+    see_that_it_may_create(str(name), name.schema, actual)
     return Repair.of(_steps(about, actual, contract))
 
 
@@ -117,10 +116,8 @@ def _steps(about: MissingSequence, actual: Schema, contract: Contract) -> Iterat
     name = about.wanted.name
     create, first = ddl.create_sequence(about.wanted), "" if about.callers else f", from {about.wanted.start} on"
     yield Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}{first}", create, Lock.NONE)
-    owner, session = actual.owner_of_most(about.callers) or actual.owner_of_most(contract.tables), actual.session
-    if session and owner and owner != session.role:
-        action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
-        yield Step(Phase.SEQUENCES, about.table, f"give the sequence {name.name} to {owner}", action, Lock.NONE)
+    owner = actual.owner_of_most(about.callers) or actual.owner_of_most(contract.tables)
+    yield from giving("SEQUENCE", name, owner, actual, Phase.SEQUENCES, about.table)
     for caller in about.callers:
         olds = (caller._replace(name=old) for old in contract.hints[caller].legacy_names)
         if any(each in actual.tables for each in (caller, *olds)):

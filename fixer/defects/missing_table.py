@@ -29,12 +29,12 @@ from fixer.model.table import TABLES, QName, Table
 from fixer.repair.columns import unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
+from fixer.repair.owners import giving
 from fixer.repair.sequences import wire
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import SQL, Composable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -105,9 +105,11 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
-    parts = partitions.creating(partitions.below(wanted.name, contract), actual, actual.owner_of_most(contract.tables))
+    owner = actual.owner_of_most(contract.tables)
+    given = giving("TABLE", finding.table, owner, actual, Phase.TABLES)
+    parts = partitions.creating(partitions.below(wanted.name, contract), actual, owner)
     wired = [wire(counter, finding.table, column, only=False) for column, counter in shared.items()]
-    return Repair.of((*types, create, *_handed_over(finding.table, actual, contract), *parts, *wired))
+    return Repair.of((*types, create, *given, *parts, *wired))
 
 
 def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:
@@ -152,14 +154,6 @@ def _parted(part: Partition, rows: int, actual: Schema, contract: Contract) -> R
     touches = (part.of, *(name for name in actual.wholes(part.of)[1:]), *((above.rest,) if above.rest else ()))
     parts = [part, *partitions.below(part.name, contract)]
     return Repair.of(partitions.creating(parts, actual, above.owner, touches))
-
-
-def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[Step]:
-    """Yield the step that gives the new table to the role that owns most of the others."""
-    owner = actual.owner_of_most(contract.tables)
-    if actual.session and owner and owner != actual.session.role:
-        action = SQL("OWNER TO {}").format(Identifier(owner))
-        yield alter(Phase.TABLES, name, f"give the table {name.name} to {owner}", action)
 
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:

@@ -20,8 +20,9 @@ from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
 from fixer.repair.columns import apart_from_multirange, in_full, named, names_type
+from fixer.repair.owners import giving, see_that_it_may_create
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Literal
 
 SLUG = "missing-type"
 POINT = 4
@@ -58,22 +59,17 @@ def _spelt(name: QName) -> str:
 
 def repair(finding: Finding[MissingType], actual: Schema, contract: Contract) -> Repair:
     """Create the type; refuse if it calls a function that is missing, or if the role may not create it."""
-    name, session = finding.about.table, actual.session
+    name = finding.about.table
     parts = [*_made_of(name, actual, contract), name]
     lacks = [each for part in parts for each in contract.schema.types[part][1:] if each in actual.lacking]
     if lacks:
         return refuse(f"it calls the function {lacks[0]}, which does not exist: create that, then plan again")
-    if session and name.schema not in session.creatable:
-        home, role = as_needed(name.schema), as_needed(session.role)
-        return refuse(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {_spelt(name)}; then plan again")
+    see_that_it_may_create(_spelt(name), name.schema, actual)
     made = SQL("\n").join(_creating(part, actual, contract) for part in parts)
     block = q.Block(SQL("BEGIN\n    {}\nEND").format(made)) + SQL("")
     create = Step(Phase.TYPES, name, f"create the type {name.name}", block, Lock.NONE)
     owner = actual.owner_of_most(contract.tables)
-    if not session or owner in ("", session.role):
-        return Repair.of((create,))
-    give = SQL("ALTER TYPE {} OWNER TO {}").format(Identifier(*name), Identifier(owner))
-    return Repair.of((create, Step(Phase.TYPES, name, f"give the type {name.name} to {owner}", give, Lock.NONE)))
+    return Repair.of((create, *giving("TYPE", name, owner, actual, Phase.TYPES)))
 
 
 def _creating(name: QName, actual: Schema, contract: Contract) -> Composable:

@@ -24,7 +24,7 @@ from fixer.model.step import Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
-from fixer.repair.own_values import may_differ, read_by, too_long
+from fixer.repair.defaults.own_values import may_differ, read_by, too_long
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite, untaken

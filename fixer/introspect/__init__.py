@@ -53,6 +53,7 @@ __all__ = [
     "query",
     "read",
     "read_parts",
+    "session",
     "sizes",
     "standing",
     "statistics",
@@ -66,11 +67,10 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
     round trip; the spellings that are `known` are not asked for.
     """
-    choose = f"{_beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
-    session = _session(cursor, choose, list(schemas))
-    application = _application(cursor, session.application) if session.application else None
-    found, _ = read_parts(cursor, [*schemas, "public"], known or {}, session.version >= 18)
-    return replace(found, session=session, application=application)
+    who = session(cursor, schemas, begin)
+    application = _application(cursor, who.application) if who.application else None
+    found, _ = read_parts(cursor, [*schemas, "public"], known or {}, who.version >= 18)
+    return replace(found, session=who, application=application)
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
@@ -260,18 +260,16 @@ def _beside(statements: str) -> str:
     return statements.replace("%", "%%")
 
 
-def _session(cursor: Cursor, choose: str, schemas: list[str]) -> s.Session:
-    cursor.execute(choose + query("session"), (schemas,))
+def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Session:
+    """Return who is connected, and what the role may do in these schemas; `begin` may open the transaction."""
+    choose = f"{_beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    cursor.execute(choose + query("session"), (list(schemas),))
     facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
-    return s.Session(
-        **{
-            **facts,
-            "search_path": tuple(facts["search_path"]),
-            "schemas": frozenset(facts["schemas"]),
-            "creatable": frozenset(facts["creatable"]),
-            "visible": {name: QName(schema, name) for schema, name in facts["visible"]},
-        }
-    )
+    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable")}
+    facts["search_path"] = tuple(facts["search_path"])
+    facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
+    facts["visible"] = {name: QName(schema, name) for schema, name in facts["visible"]}
+    return s.Session(**facts)
 
 
 def _application(cursor: Cursor, role: str) -> s.Application:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer import introspect
 from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.questions import query
 from fixer.model.contract import Contract
@@ -30,9 +31,7 @@ SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace n
 _THERE = """
   WITH needed AS (
        SELECT e ->> 0 AS schema, e ->> 1 AS name FROM jsonb_array_elements(%s::jsonb) AS e)
-SELECT (SELECT jsonb_object_agg(n.nspname, has_schema_privilege(n.oid, 'CREATE'))
-          FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (%s)),
-       (SELECT jsonb_agg(jsonb_build_array(d.schema, d.name))
+SELECT (SELECT jsonb_agg(jsonb_build_array(d.schema, d.name))
           FROM needed d
          WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                             WHERE (n.nspname, c.relname) = (d.schema, d.name))
@@ -110,17 +109,19 @@ def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     there = {named[part.key] for part in parts}
     missing = [part for part in wanted.parts if part.key not in there]
     found = Coded(tuple(parts), cursor.connection.server_version // 10000)
-    return replace(actual, code=_with_places(cursor, found, missing, wanted) if missing else found)
+    if not missing:
+        return replace(actual, code=found)
+    homes = {part.key.schema for part in missing} - {*contract.schemas}
+    who = introspect.session(cursor, [*contract.schemas, *sorted(homes)]) if homes else actual.session
+    return replace(actual, code=_with_lacks(cursor, found, missing, wanted), session=who)
 
 
-def _with_places(cursor: Cursor, found: Coded, missing: Iterable[Code], wanted: Coded) -> Coded:
-    """Return the code, with what stands where more is to be created, and what lacks."""
+def _with_lacks(cursor: Cursor, found: Coded, missing: Iterable[Code], wanted: Coded) -> Coded:
+    """Return the code, with what lacks where more is to be created."""
     missing, own = list(missing), {part.home for part in wanted.parts}
     types = {name for part in missing for name in part.types}
     roles = {name for part in missing for name in part.roles}
     needs = {name for part in missing for name in part.needs if name not in own}
-    schemas = sorted({part.key.schema for part in missing})
-    cursor.execute(_THERE, (json.dumps(sorted(needs)), schemas, sorted(types), sorted(roles)))
-    homes, absent, lacking = cursor.fetchone() or ({}, [], [])
-    without = frozenset(QName(*each) for each in absent or ())
-    return replace(found, homes=homes or {}, absent=without, lacking=frozenset(lacking))
+    cursor.execute(_THERE, (json.dumps(sorted(needs)), sorted(types), sorted(roles)))
+    absent, lacking = cursor.fetchone() or ([], [])
+    return replace(found, absent=frozenset(QName(*each) for each in absent or ()), lacking=frozenset(lacking))

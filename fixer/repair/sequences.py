@@ -17,6 +17,7 @@ from fixer.repair.constraints.online import apart
 from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, set_aside
+from fixer.repair.owners import giving
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -217,10 +218,9 @@ def numbered_in_batches(
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
     """Yield the step that gives a new sequence to the table's owner, because OWNED BY requires the same owner."""
-    owner = actual.tables[table].owner
-    if actual.session and owner and owner != actual.session.role:
-        action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
-        yield Step(Phase.GENERATORS, table, f"give the sequence {name.name} to {owner}", action, Lock.NONE)
+    there = actual.tables[table]
+    if there.owned:  # else nothing of it can be done: the run says so first
+        yield from giving("SEQUENCE", name, there.owner, actual, Phase.GENERATORS, table)
 
 
 def own(name: QName, table: QName, column: str) -> Step:

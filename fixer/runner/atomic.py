@@ -37,7 +37,7 @@ from fixer.runner.journal import definitions, ledger, parentless, tables, writin
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.limits import bound, see_that_it_was_announced
 from fixer.runner.locking.locks import lock
-from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
+from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing, undone
 from fixer.runner.preflight import check_schema, naming, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
@@ -155,7 +155,7 @@ def _steps(
                 raise
             log.error("step %s failed: %s: %s", step.number, step.title, told(error))
             raise ApplyFailed(
-                f"Step {step.number} ({step.title}) failed: {told(error)}. Everything was rolled back."
+                f"Step {step.number} ({step.title}) failed: {told(error)}. {undone(cursor.connection)}"
                 f"{by_hand(step.sql, stood)}"
             ) from None
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)

@@ -17,6 +17,7 @@ from fixer.sql.types import family
 _BLANKS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")  # outside of texts and names
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
 _CLOCKS = {"timestamptz": True, "timestamp": False, "date": False}  # whether one is a moment, whatever the zone
+_WHOEVER_OWNS_THE_DATABASE = "pg_database_owner"  # to whom no role can be added
 _DAYTIMES = {"time with time zone": True, "time without time zone": False}
 
 
@@ -124,8 +125,10 @@ def _casts(found: str, wanted: str) -> bool:
     return any({found, wanted} <= set(kin) for kin in (_COUNTS, _CLOCKS, ("json", "jsonb")))
 
 
-def of_another(owner: str, actual: Schema) -> str:
+def of_another(owner: str, actual: Schema, verb: str = "belongs") -> str:
     """Return why this session may not change a thing, and what lets it: to be a member of its owner."""
     session = actual.session
+    if session and owner == _WHOEVER_OWNS_THE_DATABASE:
+        owner = session.database_owner
     whose, role = as_needed(owner), as_needed(session.role) if session else "CURRENT_USER"
-    return f"it belongs to {whose}: GRANT {whose} TO {role}; then plan again"
+    return f"it {verb} to {whose}: GRANT {whose} TO {role}; then plan again"

@@ -35,6 +35,17 @@ VARIABLES = {
 }
 
 
+# What notices within a minute that packets are dropped, where TCP by itself may take hours (PostgreSQL manual, 32.1.2):
+# nothing has come for so many seconds, then so many probes that many seconds apart have no answer; or what was sent
+# was not confirmed for so many milliseconds.
+ALIVE = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+
+
 # --- URLs and keywords
 
 

@@ -23,6 +23,31 @@ SELECT current_user AS role,
                 FROM pg_catalog.pg_namespace
                WHERE nspname = ANY (current_setting('pgmend.schemas')::text[])
                  AND has_schema_privilege(oid, 'CREATE')) AS creatable,
+       (SELECT coalesce(jsonb_object_agg(n.nspname, pg_get_userbyid(n.nspowner)), '{}')
+          FROM pg_catalog.pg_namespace n
+         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+           AND NOT pg_has_role(n.nspowner, 'USAGE')) AS others,
+       -- To whom this role may give what it creates; of each, the schemas where it may create, and '' for the database.
+       -- A superuser may give anything to anybody.
+       CASE WHEN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN '{}'
+       ELSE (SELECT coalesce(jsonb_object_agg(r.rolname, ARRAY (
+                           SELECT ''
+                            WHERE has_database_privilege(r.oid, current_database(), 'CREATE')
+                            UNION ALL
+                           SELECT n.nspname::text
+                             FROM pg_catalog.pg_namespace n
+                            WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+                              AND has_schema_privilege(r.oid, n.oid, 'CREATE'))), '{}')
+               FROM pg_catalog.pg_roles r
+              WHERE r.oid IN (SELECT c.relowner
+                                FROM pg_catalog.pg_class c
+                                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                               WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+                                 AND c.relkind IN ('r', 'p'))
+                AND pg_has_role(r.oid, 'USAGE')
+                AND pg_has_role(r.oid, CASE WHEN current_setting('server_version_num')::integer < 160000
+                                            THEN 'MEMBER' ELSE 'SET' END)) END AS takers,
+       (SELECT pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = current_database()) AS database_owner,
        ARRAY (SELECT ARRAY[first.schema, first.name]
                 FROM (SELECT DISTINCT ON (c.relname)
                              n.nspname::text AS schema, c.relname::text AS name, c.relkind

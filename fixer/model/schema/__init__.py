@@ -99,6 +99,10 @@ class Session:
     search_path: tuple[str, ...] = ()
     schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
     creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create tables
+    others: Mapping[str, str] = field(default_factory=dict)  # of the wanted ones, those it does not own: their owners
+    # The owners of tables who may get what the role creates, and the schemas where each may create: '' is the database.
+    takers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    database_owner: str = ""
     visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
     application: str = ""  # the application's role, if the caller names it
 

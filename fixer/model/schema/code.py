@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -139,7 +139,6 @@ class Coded:
 
     parts: tuple[Code, ...] = ()
     version: int = 0
-    homes: Mapping[str, bool] = field(default_factory=dict)  # the schemas that exist: whether the role may create there
     coming: frozenset[Key] = frozenset()  # what the plan creates
     lacking: frozenset[str] = frozenset()  # types and roles that the contract's code needs, and that are missing
     absent: frozenset[QName] = frozenset()  # relations and functions that it needs likewise

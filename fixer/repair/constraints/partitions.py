@@ -11,10 +11,9 @@ from fixer.model.schema import Partition, Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
+from fixer.repair.owners import giving
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,7 @@ def creating(parts: Iterable[Partition], actual: Schema, owner: str, touches: tu
     for part in parts:
         title = f"create {part.name.name} as a partition of {part.of.name}"
         yield Step(Phase.TABLES, part.name, title, ddl.create_partition(part), Lock.ACCESS_EXCLUSIVE, touches=touches)
-        if actual.session and owner and owner != actual.session.role:
-            action = SQL("OWNER TO {}").format(Identifier(owner))
-            yield alter(Phase.TABLES, part.name, f"give the table {part.name.name} to {owner}", action)
+        yield from giving("TABLE", part.name, owner, actual, Phase.TABLES)
 
 
 def foreseen(parts: Iterable[Partition], actual: Schema, contract: Contract) -> Schema:

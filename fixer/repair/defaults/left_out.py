@@ -18,7 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
 from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.online import SYNC
-from fixer.repair.own_values import too_long
+from fixer.repair.defaults.own_values import too_long
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
 from fixer.sql.types import element, family, shape

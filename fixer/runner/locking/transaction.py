@@ -73,7 +73,7 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
     except psycopg2.Error as error:
         if isinstance(error, TRANSIENT):
             raise
-        raise ApplyFailed(f"{told(error)}. Everything was rolled back.") from None
+        raise ApplyFailed(f"{told(error)}. {undone(connection)}") from None
     else:
         _commit(connection)
         return done
@@ -82,6 +82,13 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
             if not connection.closed:
                 connection.rollback()
                 connection.autocommit = before
+
+
+def undone(connection: Connection) -> str:
+    """Return the sentence that says what is left of a transaction that failed before its COMMIT."""
+    if not connection.closed:
+        return "Everything was rolled back."
+    return "Nothing was committed: the server rolls everything back once it notices that the connection is gone."
 
 
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
@@ -107,8 +114,8 @@ def take_the_floor(cursor: Cursor) -> None:
 
 
 _EITHER = (
-    "the work was being committed ({}): it was done whole or not at all, and `fixer history` tells whether the run is"
-    " there."
+    "the work was being committed: it was done whole or not at all, and `fixer history` tells whether the run is there"
+    " ({})."
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -31,6 +32,7 @@ class Transactions:
         self.connection, self.schemas, self.homes, self.pooled = connection, schemas, homes, pooled
         self.settings = dict(settings)
         self.run = 0  # its number, once it is entered
+        self._unanswered = False  # whether the server may have committed without a word to us
 
     def spell_as_before(self) -> None:
         """Spell values from now on as the run did when it began."""
@@ -39,8 +41,12 @@ class Transactions:
     def stands(self) -> str:
         """Return the sentence that says what an unfinished run has changed, and how to continue."""
         if not self.run:
-            return "Nothing was changed."
-        return f"Finished steps are kept as run {self.run}: `fixer apply --mode online` continues from there."
+            unknown = "No table was changed; whether the run stands in the journal is not known: apply again."
+            return unknown if self._unanswered else "Nothing was changed."
+        kept = f"as run {self.run}: `fixer apply --mode online` continues from there."
+        if self._unanswered:
+            return f"Whether the last step was finished is not known; what was is kept {kept}"
+        return f"Finished steps are kept {kept}"
 
     @contextmanager
     def short(
@@ -62,7 +68,8 @@ class Transactions:
             if not (self.pooled or (step and step.batches.find)):  # a batch reads no definitions
                 definitions.prepare(cursor)
             yield cursor
-        self.connection.commit()
+        with self._committing():
+            self.connection.commit()
 
     @contextmanager
     def outside(self) -> Iterator[Cursor]:
@@ -70,11 +77,22 @@ class Transactions:
         self.connection.rollback()
         self.connection.autocommit = True
         try:
-            with self.connection.cursor() as cursor:
+            with self.connection.cursor() as cursor, self._committing():
                 yield cursor
         finally:
             if not self.connection.closed:
                 self.connection.autocommit = False
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """Note what would be committed in this block as unanswered, until the server answers."""
+        self._unanswered = True
+        try:
+            yield
+        except psycopg2.Error:
+            self._unanswered = bool(self.connection.closed)
+            raise
+        self._unanswered = False
 
     def defined(
         self,

@@ -37,10 +37,11 @@ def begin(transactions: Transactions, contract: Contract, plan: Plan, pace: Pace
         tables.make(cursor, plan)
         unfinished = reading.unfinished(cursor)
         if unfinished is None:
-            transactions.run = writing.open_run(cursor, plan, ONLINE, Definitions())
+            number = writing.open_run(cursor, plan, ONLINE, Definitions())
         else:
-            transactions.run, standing.offset = unfinished
-            log.info("run %s was interrupted: going on", transactions.run)
+            number, standing.offset = unfinished
+            log.info("run %s was interrupted: going on", number)
+    transactions.run = number
     transactions.spell_as_before()
     widen(transactions, standing, plan)
     return standing
