@@ -142,11 +142,12 @@ class Finding(Generic[About]):
     left_out: str = ""  # why it is not repaired, if a person chose so
     accepted: Accepted | None = None  # if the project lives with it
     known: bool | None = None  # whether the baseline has it; None without a baseline
+    aspect: str = ""  # what tells it from other findings of its class about the same object
 
     @property
     def id(self) -> str:
-        """What names this finding from run to run: its class and its object, which no two of a report share."""
-        return f"{self.slug}:{self.object}"
+        """What names this finding from run to run, and no other of a report: its class, its object and its aspect."""
+        return ":".join(filter(None, (self.slug, self.object, self.aspect)))
 
     @property
     def table(self) -> QName:
