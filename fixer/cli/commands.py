@@ -65,7 +65,7 @@ def _named(name: str | None, scratch: str | None) -> Source:
 @common
 def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None, **gate: Any) -> int:
     """Print findings by point, and the summary; change nothing."""
-    from fixer.cli.gate import conclude, of_words
+    from fixer.cli.gate.checking import conclude, of_words
 
     words = of_words(settings.fail_on, **gate)
     with _session(settings, dsn_argument) as session:
