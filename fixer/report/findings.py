@@ -16,15 +16,15 @@ from fixer.report import beside
 from fixer.report.tables import counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
-_CURES = {
+CURES = {
     "automatic": "can be repaired automatically",
     "needs-hazard": "can be repaired with permission",
     "manual": "needs a human decision",
 }
-_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
+_CURES_OF_MANY = {**CURES, "manual": "need a human decision"}
 # What is true, by whether the target is its own contract.
 HOLDS = {False: "the contract holds", True: "the database is as its own catalogue says"}
-_UNSAID = (3,)  # the points of which no catalogue says anything
+UNSAID = (3,)  # the points of which no catalogue says anything
 _ALIKE = 3  # notes of one class that are shown one by one
 _NAMED = 6  # objects that a line about more names
 
@@ -44,7 +44,7 @@ def of_report(
     parts: list[RenderableType] = [heading(report.target, report.contract)]
     for number, title, ok in report.points:
         findings = [finding for finding in report.findings if finding.point == number]
-        if findings or number not in _UNSAID or not is_itself(report.contract):
+        if findings or number not in UNSAID or not is_itself(report.contract):
             parts.append(of_point(number, title, ok))
         parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
@@ -119,7 +119,7 @@ def of_finding(finding: Finding) -> Text:
     if finding.accepted:
         return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
     known = "known; " if finding.known else "new; " if finding.known is False and finding.severity != "info" else ""
-    line.append(f"  [{finding.slug}; {known}{_CURES[finding.repair.label]}]", style="dim")
+    line.append(f"  [{finding.slug}; {known}{CURES[finding.repair.label]}]", style="dim")
     if finding.grown:
         was = counted(finding.was or 0, "row")
         line.append(f"\n  more rows than the baseline knows: was {was}, now {finding.rows}", style="yellow")
@@ -135,21 +135,27 @@ def evidence(finding: Finding) -> str:
 
 def _verdict(report: Report, following: Next) -> list[Text]:
     """Return whether the contract holds, and the commands that may come next."""
+    if not (broken := [finding for finding in report.findings if finding.breaks]):
+        verdict = Text(verdict_of(report), style="bold green")
+        return [verdict, *(typed(what, command) for what, command in following.others)]
+    repairs = any(finding.repair.label != "manual" for finding in broken)
+    verdict = Text(verdict_of(report), style="bold red")
+    return [verdict, *([typed("See the repair with", following.plan)] if repairs else [])]
+
+
+def verdict_of(report: Report) -> str:
+    """Return whether the contract holds, in a sentence."""
     broken, itself = [finding for finding in report.findings if finding.breaks], is_itself(report.contract)
     if not broken:
         but = ", but for what is accepted" if any(finding.accepted for finding in report.findings) else ""
         of = f", in {counted(len(report.comparison.contract.tables), 'table')}" if itself else ""
-        verdict = Text(f"{HOLDS[itself].capitalize()}{but}{of}.", style="bold green")
-        return [verdict, *(typed(what, command) for what, command in following.others)]
-    by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
+        return f"{HOLDS[itself].capitalize()}{but}{of}."
+    by_label = {label: sum(f.repair.label == label for f in broken) for label in CURES}
     shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     if itself:
-        words = f"{counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
-    else:
-        words = f"{len(broken)} {'finding breaks' if len(broken) == 1 else 'findings break'} the contract: {shares}."
-    repairs = by_label["automatic"] or by_label["needs-hazard"]
-    return [Text(words, style="bold red"), *([typed("See the repair with", following.plan)] if repairs else [])]
+        return f"{counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
+    return f"{len(broken)} {'finding breaks' if len(broken) == 1 else 'findings break'} the contract: {shares}."
 
 
 def _share(label: str, count: int) -> str:
-    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
+    return f"{count} {(CURES if count == 1 else _CURES_OF_MANY)[label]}"

@@ -30,7 +30,7 @@ def of_plan(plan: Plan, *, verbose: bool = False, following: str = "") -> Render
     parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
     parts += [*map(_left, plan.left), *uncounted(plan.uncounted)]
     parts += [warned(f"The event trigger {each.name} may refuse this plan: {each.way}.\n") for each in plan.guards]
-    parts += [_published(plan.published)] if plan.published else []
+    parts += [published(plan.published)] if plan.published else []
     return Group(*parts, plan_verdict(plan, following))
 
 
@@ -38,17 +38,17 @@ def _left(left: Left) -> Text:
     return Text.assemble(("· ", "yellow"), f"left out: {left.slug}:{left.object}, {left.why}")
 
 
-def _published(published: Published) -> Text:
+def published(told: Published) -> Text:
     """Return what subscribers need before a plan runs, so that they do not stop."""
-    who = published.opening
-    if not published.heard:
+    who = told.opening
+    if not told.heard:
         return Text(f"{who} the tables of the fixer, too: a subscriber that comes later needs them first.\n", "dim")
     lines = [f"{who} what this plan makes. Subscribers stop until they have the same."]
-    if published.tables:
-        lines += ["Run there first, as the owner of the subscription:", *(f"  {table};" for table in published.tables)]
-    if published.steps:
-        noun, verb = ("Step", "changes") if len(published.steps) == 1 else ("Steps", "change")
-        numbers = ", ".join(map(str, published.steps))
+    if told.tables:
+        lines += ["Run there first, as the owner of the subscription:", *(f"  {table};" for table in told.tables)]
+    if told.steps:
+        noun, verb = ("Step", "changes") if len(told.steps) == 1 else ("Steps", "change")
+        numbers = ", ".join(map(str, told.steps))
         lines.append(f"{noun} {numbers} {verb} names, columns, types or keys of published tables: do the same there.")
     return Text.assemble(("! ", "yellow"), "\n".join(lines), "\n")
 
@@ -57,27 +57,32 @@ def plan_verdict(plan: Plan, following: str = "") -> RenderableType:
     """Return what to do with a plan; `following` is the command that carries it out, but for what it permits."""
     if plan.refusals:
         rest = f"\nTo repair the rest, add: {plan.way_out}" if plan.way_out else ""
-        words = "This plan cannot be applied: it needs a human decision."
-        return Text.assemble((words, "bold red"), rest)
+        return Text.assemble((plan_words(plan), "bold red"), rest)
     if not plan.steps:
-        return _nothing(plan)
+        return Text(plan_words(plan), style=f"bold {'yellow' if plan.left else 'green'}")
+    way = "Run it with" if following else "Run it with the same options"
+    return Group(Text(plan_words(plan), "bold"), typed(way, command_of(plan, following)), _explained(plan))
+
+
+def plan_words(plan: Plan) -> str:
+    """Return what a plan comes to, in a sentence."""
+    if plan.refusals:
+        return "This plan cannot be applied: it needs a human decision."
+    if not plan.steps:
+        everything = "all that was found" if is_itself(plan.contract) else "all that breaks the contract"
+        return f"Nothing to do: {f'{everything} is left out' if plan.left else HOLDS[is_itself(plan.contract)]}."
     total = time_of(sum(step.cost.seconds for step in plan.steps))
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
     disk = bytes_of(sum(step.cost.disk for step in plan.steps))
     room = f", needs {disk} of disk" if disk else ""
-    words = f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}."
-    command = (following or "fixer apply") + ("" if plan.mode == ATOMIC else f" --mode {plan.mode}")
-    if plan.hazards:
-        command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    way = "Run it with" if following else "Run it with the same options"
-    return Group(Text(words, "bold"), typed(way, command), _explained(plan))
+    return f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}."
 
 
-def _nothing(plan: Plan) -> Text:
-    if plan.left:
-        what = "all that was found" if is_itself(plan.contract) else "all that breaks the contract"
-        return Text(f"Nothing to do: {what} is left out.", style="bold yellow")
-    return Text(f"Nothing to do: {HOLDS[is_itself(plan.contract)]}.", style="bold green")
+def command_of(plan: Plan, following: str = "") -> str:
+    """Return the command that carries out a plan; `following` is it, but for what it permits."""
+    mode = "" if plan.mode == ATOMIC else f" --mode {plan.mode}"
+    hazards = f" --allow-hazards {','.join(sorted(plan.hazards))}" if plan.hazards else ""
+    return f"{following or 'fixer apply'}{mode}{hazards}"
 
 
 _HAZARDS = {
@@ -91,16 +96,20 @@ _HAZARDS = {
 }
 
 
-def _explained(plan: Plan) -> Text:
+def hazards_of(plan: Plan) -> list[tuple[Hazard, str]]:
+    """Return the hazards of a plan, each with what happens."""
     said = {**_HAZARDS, Hazard.CREATES_SCHEMA: plan.question or _HAZARDS[Hazard.CREATES_SCHEMA]}
-    lines = [f"  {hazard}: {said[hazard]}" for hazard in sorted(plan.hazards)]
-    return Text("\n".join(lines), style="dim")
+    return [(hazard, said[hazard]) for hazard in sorted(plan.hazards)]
+
+
+def _explained(plan: Plan) -> Text:
+    return Text("\n".join(f"  {hazard}: {words}" for hazard, words in hazards_of(plan)), style="dim")
 
 
 def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     """Return what `apply` did: its steps, the ledger, and whether the contract holds."""
     if run.run is None:
-        return _nothing(run.plan)
+        return Text(plan_words(run.plan), style=f"bold {'yellow' if run.plan.left else 'green'}")
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
         parts += [of_point(number, title, ok) for number, title, ok in run.report.points]

@@ -1,35 +1,104 @@
-"""HTML: a plain page that holds the text of a result."""
+"""A report as one HTML file, which loads nothing, needs no script, and shows no values of rows but keys."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from rich.console import Console, RenderableType
-
+from fixer.model.finding import POINTS, Finding
 from fixer.model.plan import Plan
 from fixer.model.report import Report
 from fixer.model.run import Run
-from fixer.report import findings, text
+from fixer.model.table import QName
+from fixer.report.findings import is_itself, verdict_of
+from fixer.report.html import findings as found
+from fixer.report.html import ledger, page, picture, points
+from fixer.report.html import plan as planned
+from fixer.report.html.anchors import Anchors
+from fixer.report.html.findings import Kind
+from fixer.report.html.markup import Markup
+from fixer.report.html.page import Head
+from fixer.report.html.values import Values
+from fixer.report.tables import counted
+from fixer.report.text import plan_words
+
+Sections = dict[str, Markup]
+_NOBODY: Mapping[QName, int] = MappingProxyType({})
 
 
 def of_report(report: Report, *, show_values: bool = False) -> str:
-    """Return the page of a check."""
-    return _page(findings.of_report(report))
+    """Return what `check` found, as a page; `show_values` shows all values of the rows behind its findings."""
+    lines = [*_uncounted(report.comparison.uncounted), *_news(report.findings)]
+    head = Head("check", report.target, report.contract, verdict_of(report), report.ok, lines)
+    return page.of(head, _checked(report, Values(report.comparison, show_values)), show_values=show_values)
 
 
 def of_plan(plan: Plan, report: Report | None = None, *, show_values: bool = False) -> str:
-    """Return the page of a plan, with the report that it was made from."""
-    return _page(text.of_plan(plan))
+    """Return a plan as a page, with the tables if the report is given that it was made from."""
+    values = Values(report.comparison if report else None, show_values)
+    steps = planned.section(plan, values)
+    if report:
+        sections = _checked(report, values, plan.moves)
+        sections = {"points": sections["points"], "plan": steps, **sections}
+    else:
+        shown = found.section(plan.findings, Anchors(plan.findings), values)
+        sections = {"points": _points(plan), "plan": steps, "findings": shown}
+    ok = report.ok if report else not (plan.steps or plan.refusals or any(f.breaks for f in plan.findings))
+    lines = [*([verdict_of(report)] if report and not report.ok else []), *_news(plan.findings)]
+    head = Head("plan", plan.target, plan.contract, plan_words(plan), ok, lines, calm=not (ok or plan.refusals))
+    return page.of(head, sections, show_values=show_values)
 
 
 def of_run(run: Run, *, show_values: bool = False) -> str:
-    """Return the page of an apply."""
-    return _page(text.of_run(run))
+    """Return what `apply` did, as a page: how the target stands now, the ledger, the steps, what was repaired."""
+    if run.run is None or run.report is None:
+        return of_plan(run.plan, run.report, show_values=show_values)
+    report, values = run.report, Values(run.report.comparison, show_values)
+    before = [finding for finding in run.plan.findings if finding.breaks]
+    anchors = Anchors([*report.findings, *before])
+    now = points.section(report.points, report.findings, itself=is_itself(run.contract), when=" now")
+    sections: Sections = {"points": now, "ledger": ledger.section(run)}
+    moved = {entry.table: entry.quarantined for entry in run.ledger}
+    sections["tables"] = picture.section(report.comparison, anchors, values, moved)
+    sections["plan"] = planned.section(run.plan, values, done=True)
+    if before:
+        sections["repaired"] = found.section(before, anchors, values, Kind("repaired", "What was found before", True))
+    sections["findings"] = found.section(report.findings, anchors, values, Kind("findings", "Findings now"))
+    words = f"Run {run.run}: {counted(len(run.steps), 'step')} done. {verdict_of(report)}"
+    head = Head("apply", run.target, run.contract, words, run.ok)
+    return page.of(head, sections, show_values=show_values)
 
 
-def _page(shown: RenderableType) -> str:
-    console = Console(no_color=True, width=120)
-    with console.capture() as captured:
-        console.print(shown)
-    body = escape(captured.get())
-    return f'<!doctype html>\n<meta charset="utf-8">\n<title>pgmend</title>\n<pre>{body}</pre>\n'
+def _checked(report: Report, values: Values, quarantined: Mapping[QName, int] = _NOBODY) -> Sections:
+    """Return the sections of what was found, in the order of the page."""
+    anchors, comparison = Anchors(report.findings), report.comparison
+    return {
+        "points": points.section(report.points, report.findings, itself=is_itself(report.contract)),
+        "tables": picture.section(comparison, anchors, values, quarantined),
+        "findings": found.section(report.findings, anchors, values),
+        "stale": found.stale(comparison.stale),
+    }
+
+
+def _points(plan: Plan) -> Markup:
+    """Return the points of a plan without its report."""
+    if not plan.findings and (plan.steps or plan.refusals):
+        return points.unknown()
+    broken = {finding.point for finding in plan.findings if finding.breaks}
+    each = [(number, title, number not in broken) for number, title in POINTS.items()]
+    return points.section(each, plan.findings, itself=is_itself(plan.contract))
+
+
+def _uncounted(why: str) -> list[str]:
+    return [f"The rows that go after others could not be counted: {why}"] if why else []
+
+
+def _news(findings: Sequence[Finding]) -> list[str]:
+    """Return how many findings a baseline does not know, if there is one."""
+    known = [finding.known for finding in findings if finding.breaks and finding.known is not None]
+    new = known.count(False)
+    return (
+        [f"{new or 'None'} of them {'is' if new < 2 else 'are'} new; the baseline knows {len(known) - new}."]
+        if (known)
+        else []
+    )
