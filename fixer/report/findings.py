@@ -15,12 +15,12 @@ from fixer.model.report import Report
 from fixer.report.tables import counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
-_CURES = {
+CURES = {
     "automatic": "can be repaired automatically",
     "needs-hazard": "can be repaired with permission",
     "manual": "needs a human decision",
 }
-_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
+_CURES_OF_MANY = {**CURES, "manual": "need a human decision"}
 # What is true, by whether the target is its own contract.
 HOLDS = {False: "the contract holds", True: "the database is as its own catalogue says"}
 _UNSAID = (3,)  # the points of which no catalogue says anything
@@ -45,7 +45,13 @@ def of_report(report: Report, *, following: Next | None = None, verbose: bool = 
             parts.append(of_point(number, title, ok))
         parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
-    return Group(*parts, Text(), *_verdict(report, following or Next()))
+    return Group(*parts, Text(), *_verdict(report, following or Next()), *(_meant(report) if verbose else ()))
+
+
+def _meant(report: Report) -> list[Text]:
+    """Return the command that explains the first finding that breaks the contract, if one does."""
+    slugs = [finding.slug for finding in report.findings if finding.breaks]
+    return [typed("See what a finding means with", f"fixer explain {slugs[0]}")] if slugs else []
 
 
 def is_itself(contract: str) -> bool:
@@ -114,7 +120,7 @@ def of_finding(finding: Finding) -> Text:
         line.append(f": {evidence(finding)}")
     if finding.accepted:
         return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
-    line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
+    line.append(f"  [{finding.slug}; {CURES[finding.repair.label]}]", style="dim")
     return line.append(f"\n  {finding.repair.refusal}", style="yellow") if finding.repair.refusal else line
 
 
@@ -134,7 +140,7 @@ def _verdict(report: Report, following: Next) -> list[Text]:
         of = f", in {counted(len(report.comparison.contract.tables), 'table')}" if itself else ""
         verdict = Text(f"{HOLDS[itself].capitalize()}{but}{of}.", style="bold green")
         return [verdict, *(typed(what, command) for what, command in following.others)]
-    by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
+    by_label = {label: sum(f.repair.label == label for f in broken) for label in CURES}
     shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     if itself:
         words = f"{counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
@@ -145,4 +151,4 @@ def _verdict(report: Report, following: Next) -> list[Text]:
 
 
 def _share(label: str, count: int) -> str:
-    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
+    return f"{count} {(CURES if count == 1 else _CURES_OF_MANY)[label]}"
