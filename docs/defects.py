@@ -1,18 +1,20 @@
 """Writes docs/defects.md from the defect classes: `python docs/defects.py`; `--check` only compares.
 
-What a class says of itself is its docstring; which hazards its repairs carry is seen on its specimens.
+What a class says of itself is its docstring; what its repairs need is seen on its specimens. What is seen is also kept
+in fixer/report/explain/seen.json, for `fixer explain`, which has no database.
 """
 
 from __future__ import annotations
 
 import difflib
-import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg2
 from sqlalchemy import MetaData, create_engine
@@ -27,8 +29,12 @@ from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen
 from fixer.model.finding import POINTS, Finding
+from fixer.model.plan import Plan
+from fixer.report.explain import told
+from fixer.report.explain.told import Told
 
 PLACE = Path(__file__).with_name("defects.md")
+SEEN = Path(told.__file__).with_name("seen.json")
 HEAD = """\
 # Defect classes
 
@@ -58,71 +64,83 @@ Only rows show these; `pytest --pyargs contracts` writes some, rolls them back, 
 - What an event trigger does: because it acts on definitions, not on rows. It sees the statements of the fixer, too; if
   it refuses one, the run ends with its message.
 """
+NO_HAZARDS = ("automatic", "a person", "report")
 COLUMNS = "| slug | what is wrong | what it costs | the cure | it needs |\n|---|---|---|---|---|"
 
 
-def page() -> str:
-    """Return the whole page."""
-    needs = seen()
+def page(seen: dict[str, Any]) -> str:
+    """Return the whole page, with what was seen on the specimens."""
     parts = [HEAD]
     for point, title in POINTS.items():
-        classes = sorted((each for each in defects.all_classes() if point == each.POINT), key=lambda each: each.SLUG)
-        rows = [_row(each, needs[each.SLUG]) for each in classes]
+        rows = [_row(each, seen[each.slug]["needs"]) for each in told.every() if each.point == point]
         parts += [f"## Point {point}: {title}\n", COLUMNS, *rows, ""]
     return "\n".join([*parts, TAIL])
 
 
-def _row(defect: DefectClass, needs: Iterable[str]) -> str:
-    cells = [f"`{defect.SLUG}`", *claims(defect), ", ".join(needs)]
+def _row(defect: Told, needs: Iterable[str]) -> str:
+    cure = f"{defect.cure} Hint: {defect.hint}" if defect.hint else defect.cure
+    cells = [f"`{defect.slug}`", defect.what, defect.costs, cure, ", ".join(map(_marked, needs))]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def claims(defect: DefectClass) -> tuple[str, str, str]:
-    """Return what a class says of itself: what is wrong, what it costs, the cure."""
-    text = " ".join((inspect.getdoc(defect) or "").split())
-    parts = re.fullmatch(r"(.+?) Costs: (.+?) Cure: (.+)", text)
-    if parts is None:
-        sys.exit(f"The docstring of {defect.SLUG} should say what is wrong, then 'Costs: …', then 'Cure: …'.")
-    return parts[1], parts[2], parts[3]
+def _marked(need: str) -> str:
+    return f"*{need}*" if need in NO_HAZARDS else f"`{need}`"
 
 
 # --- what repairs need ------------------------------------------------------------------------------
 
 
-def seen() -> dict[str, list[str]]:
-    """Return what the repair of each class needs, as seen on its specimens."""
+def seen() -> dict[str, Any]:
+    """Return what the repair of each class needs, and its first specimen as an example, by slug."""
     with servers.embedded() as server:
-        return {
-            defect.SLUG: _in_order(
-                need
-                for specimen in defect.SPECIMENS
-                if specimen.minimum_version <= server.version
-                for finding in _findings(specimen, server)
-                if finding.slug == defect.SLUG
-                for need in _needs(finding)
-            )
-            or ["*a person*"]  # the contract itself is at fault, so that no database can be a specimen
-            for defect in defects.all_classes()
-        }
+        found = {defect.SLUG: _of_class(defect, server) for defect in defects.all_classes()}
+    text = re.sub(r"pgmend_[0-9a-f]{12}", "library", json.dumps(found))  # databases, whose names are random
+    return cast(dict[str, Any], json.loads(text))
+
+
+def _of_class(defect: DefectClass, server: Server) -> dict[str, Any]:
+    needs, example = list[str](), None
+    for specimen in (each for each in defect.SPECIMENS if each.minimum_version <= server.version):
+        findings, plan = _seen_on(specimen, server, planned=example is None)
+        own = [finding for finding in findings if finding.slug == defect.SLUG]
+        needs += [need for finding in own for need in _needs(finding)]
+        if example is None and own and plan:
+            example = _example(specimen, own[0], plan)
+    # Without a specimen, the contract itself is at fault, so that no database can be one.
+    return {"needs": _in_order(needs) or ["a person"], "example": example}
 
 
 def _needs(finding: Finding) -> Iterator[str]:
     if not finding.breaks:
-        yield "*report*"
+        yield "report"
     elif finding.repair.label == "manual":
-        yield "*a person*"
+        yield "a person"
     elif finding.repair.hazards:
-        yield from (f"`{hazard}`" for hazard in finding.repair.hazards)
+        yield from map(str, finding.repair.hazards)
     else:
-        yield "*automatic*"
+        yield "automatic"
 
 
 def _in_order(needs: Iterable[str]) -> list[str]:
-    return sorted(set(needs), key=lambda need: (need != "*automatic*", need.startswith("*"), need))
+    return sorted(set(needs), key=lambda need: (need != "automatic", need in NO_HAZARDS, need))
 
 
-def _findings(specimen: Specimen, server: Server) -> tuple[Finding, ...]:
-    """Return what is found in a specimen."""
+def _example(specimen: Specimen, finding: Finding, plan: Plan) -> dict[str, Any]:
+    """Return a specimen as an example: its SQL, what check says about it, and the steps that repair it."""
+    steps = [step for step in plan.steps if step.slug == finding.slug] if not finding.repair.refusal else []
+    return {
+        "name": specimen.name,
+        "sql": specimen.breaks.strip(),
+        "message": finding.message,
+        "rows": finding.rows,
+        "repair": finding.repair.label if finding.breaks else "",
+        "refusal": finding.repair.refusal or "",
+        "steps": [{"title": s.title, "lock": str(s.lock).lower(), "hazard": str(s.hazard or "")} for s in steps],
+    }
+
+
+def _seen_on(specimen: Specimen, server: Server, *, planned: bool) -> tuple[tuple[Finding, ...], Plan | None]:
+    """Return what is found in a specimen, and its repair if that is wanted."""
     name = server.create_database()
     connect = partial(psycopg2.connect, server.database_dsn(name))
     wanted: Contract | MetaData
@@ -140,24 +158,27 @@ def _findings(specimen: Specimen, server: Server) -> tuple[Finding, ...]:
                 cursor.execute(statements)
     with closing(connect()) as connection:  # another one, for a break may be a setting of the database
         found = api.check(connection, wanted, deep=True).findings
+        plan = api.plan(connection, wanted, deep=True) if planned else None
     server.drop_database(name)
-    return found
+    return found, plan
 
 
 # --- the command ------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str]) -> None:
-    """Write the page, or tell how the one that stands there differs."""
-    fresh, old = page(), PLACE.read_text("utf-8") if PLACE.exists() else ""
-    if "--check" not in arguments:
-        PLACE.write_text(fresh, encoding="utf-8")
-        print(f"{PLACE} is written.")
-    elif fresh != old:
-        sys.stdout.writelines(
-            difflib.unified_diff(old.splitlines(True), fresh.splitlines(True), "as it is", "as it should be")
-        )
-        sys.exit("docs/defects.md lags behind fixer/defects: run python docs/defects.py.")
+    """Write the page and what was seen, or tell how those that stand there differ."""
+    found = seen()
+    kept = json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    for place, fresh in ((PLACE, page(found)), (SEEN, kept)):
+        old = place.read_text("utf-8") if place.exists() else ""
+        if "--check" not in arguments:
+            place.write_text(fresh, encoding="utf-8")
+            print(f"{place} is written.")
+        elif fresh != old:
+            both = (old.splitlines(True), fresh.splitlines(True))
+            sys.stdout.writelines(difflib.unified_diff(*both, "as it is", "as it should be"))
+            sys.exit(f"{place.name} lags behind fixer/defects: run python docs/defects.py.")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from typing import NoReturn
 
 import click
@@ -15,11 +16,13 @@ WORDS: Mapping[str, str] = {
     "apply": "Repair the database, by a fresh plan or by exactly the given one, until the contract holds.",
     "check": "Print findings by point, and the summary; change nothing.",
     "demo": "Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again.",
+    "explain": "Explain a defect: what it is, what it costs, its cure, and the hint that decides; all by point.",
     "history": "List past runs, the newest first.",
     "init": "Note the contract of a project in pyproject.toml; with a DSN, check that first.",
     "plan": "Print the ordered steps with lock, hazard, rows and estimated time; change nothing.",
     "undo": "Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way.",
 }
+ALONE = ("explain",)  # each in a file of its own, fixer/cli/NAME.py, as `command`
 
 
 class _Later(click.Group):
@@ -29,6 +32,10 @@ class _Later(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that was called, as it is, with the words that are left for it."""
+        if args[0] in ALONE:
+            with importing():
+                alone: click.Command = import_module(f"fixer.cli.{args[0]}").command
+            return args[0], alone, args[1:]
         with importing():
             from fixer.cli.commands import commands
         return commands.resolve_command(ctx, args)

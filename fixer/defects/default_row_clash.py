@@ -2,6 +2,7 @@
 
 Costs: the default row cannot be inserted.
 Cure: a person decides which row keeps the value.
+Hint: `default_rows` on the table may give the row another value.
 """
 
 from __future__ import annotations

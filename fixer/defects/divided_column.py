@@ -3,6 +3,7 @@
 Costs: some code reads one, some the other.
 Cure: copy the values that only the legacy column holds. If the other column cannot hold a value unchanged, a person
 decides. If both hold different values, a warning reports it: they may differ once code writes only one of them.
+Hint: `legacy_names` on the column; without the old name there, the two columns have nothing to do with each other.
 """
 
 from __future__ import annotations

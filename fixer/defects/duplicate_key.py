@@ -5,6 +5,7 @@ Cure: the oldest row keeps the key and the references to it (see duplicate-value
 the one that is stored first (by ctid); the others get new numbers, or a UUID where the contract's default makes one.
 If nothing makes new keys, the others go to quarantine; rows that reference them by another key are treated like orphans
 (see orphan-rows). Then a row that goes for another fault, such as an orphan, is not the one that stays if another can.
+Hint: `oldest_by` on the table names the column that tells which of the rows is the oldest.
 """
 
 from __future__ import annotations

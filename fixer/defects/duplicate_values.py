@@ -7,6 +7,7 @@ it, a date or time says so whose name tells that the row was created then, such 
 lowest primary key. A row that goes for another fault, such as an orphan, is not the one that is kept if another can be.
 Rows are not merged, because only a person knows whether two accounts are the same.
 Under a partial unique or one over expressions, a person decides.
+Hint: `oldest_by` on the table names the column that tells which of the rows is the oldest.
 """
 
 from __future__ import annotations

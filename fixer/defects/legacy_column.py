@@ -2,6 +2,7 @@
 
 Costs: the code fails with 42703 undefined_column, although the values exist.
 Cure: rename it. Code that still uses the old name must change; the plan shows which name is gone.
+Hint: `legacy_names` on the column names it; without that, see missing-column and renamed-column.
 """
 
 from __future__ import annotations

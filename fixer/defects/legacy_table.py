@@ -3,6 +3,7 @@
 Costs: the code finds no table, although the rows exist.
 Cure: rename it, and leave a view under the old name, with the table's privileges, for code that still uses it. From
 PostgreSQL 15 on it is a security_invoker view; before, a table with row level security needs a person.
+Hint: `legacy_names` on the table names it; without that, see missing-table and renamed-table.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Costs: every statement that names it fails with 42703 undefined_column.
 Cure: add it; existing rows get its backfill, if it is NOT NULL, else its default. If that value may differ for each
 row, as with gen_random_uuid(), the table is rewritten; online, its rows are filled in batches. A person decides if rows
 need a value and the contract has none, or if a column whose name differs only in capitals holds values.
+Hint: `backfill` on the column is the value for the rows that are there; `legacy_names` is an earlier name of it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Costs: code that needs it fails, for example with "Could not create default user".
 Cure: insert it once, even if others try to insert it at the same time.
+Hint: `default_rows` on the table lists the rows that must exist.
 """
 
 from __future__ import annotations

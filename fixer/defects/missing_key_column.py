@@ -4,6 +4,7 @@ Costs: no row can be identified or referenced.
 Cure: add it. If an integer key exists under another name, copy its numbers, so that references stay valid; else number
 the rows in the order in which they are stored. A person decides if rows elsewhere hold values of a lost key, numbers or
 others, because nobody else knows which rows they mean, or if a column whose name differs only in capitals holds values.
+Hint: `legacy_keys` on the column names those that were the key before.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ any other table. A person decides if a table with rows has its name in another s
 capitals, blanks or underscores. A person decides about a partition if a table has its name, if others take some of its
 rows, or if the DEFAULT partition holds some. If the database has other tables but none of the contract, it may be the
 wrong one: the repair then needs the hazard creates-schema.
+Hint: `legacy_names` on the table: the other name, or an empty list if there never was another.
 """
 
 from __future__ import annotations

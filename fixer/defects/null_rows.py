@@ -4,6 +4,7 @@ Costs: NOT NULL cannot be set.
 Cure: fill them with the contract's value: its backfill, else its default; where a sequence numbers the column, with its
 next numbers. If the contract has none, move them to quarantine. A person decides if a unique, a check or a foreign key
 would refuse the value, or if the column is NOT NULL already: only a deep check of a catalogue by itself finds that.
+Hint: `backfill` on the column is the value that they get.
 """
 
 from __future__ import annotations

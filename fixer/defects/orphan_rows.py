@@ -5,6 +5,7 @@ Cure: as the contract declares, move them to quarantine, give them to the defaul
 Without a hint, ON DELETE SET NULL sets a nullable reference to NULL; any other action moves the row to quarantine.
 A person decides if a unique or a check would refuse the default row, or the NULL; and, where no hint says what becomes
 of orphans, if the parent is missing, or has no rows at all under ten or more: these may be elsewhere.
+Hint: `orphans` on the column of the foreign key says what becomes of them: "quarantine", "adopt" or "null".
 """
 
 from __future__ import annotations

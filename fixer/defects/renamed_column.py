@@ -2,6 +2,7 @@
 
 Costs: none by itself. But if the unknown one was meant, the application would find the added column empty.
 Cure: a person declares the other name as a legacy name, or lets the column be added.
+Hint: `legacy_names` on the column: the other name, or an empty list if there never was another.
 """
 
 from __future__ import annotations

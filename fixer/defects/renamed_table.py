@@ -3,6 +3,7 @@
 Costs: if the unknown one was meant, the application would find the created table empty.
 Cure: a person declares the other name as a legacy name, or lets the table be created. If foreign keys that should point
 at the missing table point at the other one, the plan waits for that.
+Hint: `legacy_names` on the table: the other name, or an empty list if there never was another.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Cure: keep the old key under another name, add a new key that numbers the rows, 
 of the old one, and map children through the old key (see text-reference). If all texts are numbers, the column is
 converted instead (see wrong-type). If children already hold numbers, a person decides, because nobody else knows which
 rows they mean.
+Hint: `legacy_keys` on the new key names the columns that were the key before.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Cure: map each old key to the new key of the parent that carries it. Every exist
 appears; the texts stay in another column, or, where the type stays, in the journal. A text that no parent carries is an
 orphan (see orphan-rows). Of identical parents under one old key, one stays, and its copies go to quarantine. If
 different parents carry the same text, or an old number may be a new one, a person decides.
+Hint: `legacy_keys` on the key of the parent names the columns that were its key before.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Costs: comparisons fail or round, and code meets values that it does not expect.
 Cure: convert it; rows whose value the new type cannot hold exactly go to quarantine first. Floats are converted through
 text, to a numeric that holds all their digits: nothing is rounded. A person decides if timestamps have no declared time
 zone, if different texts would become equal under a unique index, or if an index or a view needs the old type.
+Hint: `timezone` on the column is the time zone of timestamps that name none.
 """
 
 from __future__ import annotations

@@ -49,7 +49,14 @@ def of_report(
         parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
     parts += [*beside.gone(report), *beside.changes(report)]
-    return Group(*parts, Text(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on))
+    meant = _meant(report) if verbose else ()
+    return Group(*parts, Text(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on), *meant)
+
+
+def _meant(report: Report) -> list[Text]:
+    """Return the command that explains the first finding that breaks the contract, if one does."""
+    slugs = [finding.slug for finding in report.findings if finding.breaks]
+    return [typed("See what a finding means with", f"fixer explain {slugs[0]}")] if slugs else []
 
 
 def is_itself(contract: str) -> bool:

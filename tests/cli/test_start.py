@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from fixer.cli.commands import commands
-from fixer.cli.group import WORDS
+from fixer.cli.group import WORDS, cli
 
 HEAVY = ("alembic", "hypothesis", "psycopg2", "pytest", "rich", "sqlalchemy")
 ROOT = Path(__file__).parents[2]
@@ -40,8 +40,9 @@ except SystemExit:
         ("import fixer", []),
         ("import fixer.cli.commands; from fixer import defects; defects.all_classes()", ["psycopg2", "rich"]),
         ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
+        ("from fixer.report.explain import told; told.every(); told.seen('orphan-rows')", []),
     ],
-    ids=["help", "the package", "a check", "a contract that is no models"],
+    ids=["help", "the package", "a check", "a contract that is no models", "what the defect classes say"],
 )
 def test_a_start_imports_only_what_it_needs(words: str, expected: list[str]) -> None:
     assert imported(words) == expected
@@ -55,4 +56,8 @@ def test_nothing_that_takes_time_comes_before_ctrl_c_is_caught() -> None:
 
 
 def test_the_help_of_all_commands_is_that_of_each() -> None:
-    assert dict(WORDS) == {name: command.help for name, command in sorted(commands.commands.items())}
+    context = click.Context(cli)
+    found = {name: cli.resolve_command(context, [name])[1] for name in WORDS}
+
+    assert dict(WORDS) == {name: command and command.help for name, command in found.items()}
+    assert [*WORDS] == sorted(WORDS)
