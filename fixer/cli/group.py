@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from typing import NoReturn
 
 import click
@@ -13,13 +14,18 @@ from fixer.connect.startup import importing
 
 WORDS: Mapping[str, str] = {
     "apply": "Repair the database, by a fresh plan or by exactly the given one, until the contract holds.",
+    "capture": "Write a snapshot of the target, with all rows or some, masked or not; only read the target.",
     "check": "Print findings by point, and the summary; change nothing.",
     "demo": "Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again.",
     "history": "List past runs, the newest first.",
     "init": "Note the contract of a project in pyproject.toml; with a DSN, check that first.",
     "plan": "Print the ordered steps with lock, hazard, rows and estimated time; change nothing.",
+    "prove": "Rehearse a repair on a copy of the target: check, plan, apply, undo; only read the target.",
     "undo": "Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way.",
 }
+
+
+OF_THEIR_OWN = ("capture", "prove")  # commands that have a module each
 
 
 class _Later(click.Group):
@@ -31,6 +37,9 @@ class _Later(click.Group):
         """Return the command that was called, as it is, with the words that are left for it."""
         with importing():
             from fixer.cli.commands import commands
+
+            if args and args[0] in OF_THEIR_OWN:
+                import_module(f"fixer.cli.{args[0]}")
         return commands.resolve_command(ctx, args)
 
 

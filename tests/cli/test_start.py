@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from fixer.cli.commands import commands
-from fixer.cli.group import WORDS
+from fixer.cli.group import OF_THEIR_OWN, WORDS
 
 HEAVY = ("alembic", "hypothesis", "psycopg2", "pytest", "rich", "sqlalchemy")
 ROOT = Path(__file__).parents[2]
@@ -55,4 +56,6 @@ def test_nothing_that_takes_time_comes_before_ctrl_c_is_caught() -> None:
 
 
 def test_the_help_of_all_commands_is_that_of_each() -> None:
+    for name in OF_THEIR_OWN:
+        import_module(f"fixer.cli.{name}")
     assert dict(WORDS) == {name: command.help for name, command in sorted(commands.commands.items())}
