@@ -52,8 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also read rows that a valid constraint already guarantees",
     )
-    add("--writes", dest="pgmend_writes", default="rollback", metavar="rollback|none",
-        help="points 3 and 5 write in transactions that are rolled back (the default), or not at all")  # fmt: skip
+    add("--writes", dest="pgmend_writes", default="rollback", metavar="rollback|shadow|none",
+        help="points 3 and 5 write and roll back (the default), write in a copy, or not at all")  # fmt: skip
     add("--baseline", dest="pgmend_baseline", metavar="FILE",
         help="skip what fails only by findings of this file, which `fixer check --write-baseline` wrote")  # fmt: skip
     add("--role", dest="pgmend_role", metavar="ROLE", help="behave as the application's role does")
@@ -190,7 +190,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def pgmend_targets(pytestconfig: pytest.Config) -> tuple[Target, ...]:
     """The databases that --dsn names."""
-    return tuple(place.target() for place in session_of(pytestconfig).targets)
+    return tuple(place.original() for place in session_of(pytestconfig).targets)
 
 
 @pytest.fixture(scope="session")

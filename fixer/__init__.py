@@ -2,13 +2,14 @@
 
 ``check`` compares a database with its contract and changes nothing; ``plan`` orders the repairs; ``apply``
 runs them and rolls everything back unless the contract holds at the end; ``history`` lists past runs, ``undo``
-takes one back, ``prune`` forgets what undo needs; ``ensure`` is for the start of an application, and all its
+takes one back, ``prune`` forgets what undo needs; ``capture`` writes a
+snapshot, ``prove`` rehearses a repair on a copy; ``ensure`` is for the start of an application, and all its
 workers may call it at once.
 """
 
 TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this
 if TYPE_CHECKING:
-    from fixer.api import apply, check, ensure, history, plan, prune, undo
+    from fixer.api import apply, capture, check, ensure, history, plan, prove, prune, undo
     from fixer.model.plan import Plan
     from fixer.model.progress import Progress
     from fixer.model.report import Report
@@ -24,10 +25,12 @@ __all__ = [
     "Run",
     "Undone",
     "apply",
+    "capture",
     "check",
     "ensure",
     "history",
     "plan",
+    "prove",
     "prune",
     "undo",
 ]

@@ -7,12 +7,14 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fixer.connect.failures import doing
 from fixer.connect.link import Link, Source, opened
 from fixer.contract import ContractSource
 from fixer.contract import prepare as prepare  # the contract suite calls it here
+from fixer.contract.scratch import Scratch
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
 from fixer.model.choice import EVERYTHING, Choice, MaxMoved
 from fixer.model.plan import ATOMIC, MODES, Plan
@@ -27,6 +29,8 @@ if TYPE_CHECKING:  # what plans and runs is imported where it works: a check nee
     from fixer.model.run import PastRun, Undone
     from fixer.runner.limits import Bounds
     from fixer.runner.online.pace import Pace
+    from fixer.snapshots.capture import Captured
+    from fixer.snapshots.proof import Proof
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
 
@@ -126,6 +130,71 @@ def apply(
         report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode, choice=choice)
         permit(chosen, allowed)
         return work.apply(chosen, report, allowed=allowed, bounds=bounds, progress=progress, pace=pace)
+
+
+def capture(
+    source: Source,
+    directory: str | Path,
+    contract: ContractSource = None,
+    *,
+    schema: str = "public",
+    scratch: str | None = None,
+    sample: int | None = None,
+    rows: bool = True,
+    mask: bool = False,
+    mask_as: Iterable[str] = (),
+) -> Captured:
+    """Write a snapshot of a database into a directory, which must be new or empty; the database is only read.
+
+    `sample` takes so many rows of each table, with those behind findings and all that they reference; without `rows` it
+    takes none. `mask` puts others in place of personal data; ``"TABLE.COLUMN=keep"``, ``=text`` or ``=personal`` in
+    `mask_as` decide for a column, as ``info={"mask": …}`` of the models does. The snapshot is loaded into a throw-away
+    server, where it must show the findings that the database shows: else SnapshotError says which not, and nothing is
+    written. Raises UsageError for a directory that is not empty, ServerError where pg_dump lacks, and what `check`
+    raises.
+    """
+    from fixer.snapshots.capture import Wanted
+    from fixer.snapshots.capture import capture as captured
+
+    wanted = Wanted(sample, rows, mask, tuple(mask_as))
+    with session(source, contract, schema=schema, scratch=scratch) as work:
+        return captured(work, work.contract.name, Path(directory), schema, wanted, Scratch.of(scratch))
+
+
+def prove(
+    source: Source,
+    contract: ContractSource = None,
+    *,
+    schema: str = "public",
+    scratch: str | None = None,
+    plan: Plan | None = None,
+    mode: str = ATOMIC,
+    allow_hazards: Iterable[str] | str = (),
+    deep: bool = False,
+    skip: Iterable[str] = (),
+    only: Iterable[str] = (),
+    max_moved: MaxMoved = None,
+    sample: int | None = None,
+    suite: bool = True,
+    progress: Callable[[str], None] = lambda title: None,
+) -> Proof:
+    """Rehearse a plan, or a fresh one, on a copy of a database in a throw-away server; the database is only read.
+
+    Takes what `apply` takes. On the copy, the plan is applied, the contract checked with all rows, the contract suite
+    run (unless `suite` is false) as a process, and the run undone; the Proof says what was compared, and `ok` whether
+    all that went well. `sample` copies so many rows of each table, with those behind findings and what they reference.
+
+    Raises NeedsPermission where the plan needs other hazards or a person; ServerError where no copy can be made, such
+    as without a server of the same major version; and what `plan` and `apply` raise, said to be of the copy.
+    """
+    from fixer.snapshots.rehearsal import Wish
+    from fixer.snapshots.rehearsal import prove as proved
+
+    _known(mode)
+    choice = Choice(tuple(skip), tuple(only))
+    wish = Wish(mode, tuple(_listed(allow_hazards)), deep, choice, max_moved, sample, suite)
+    with session(source, contract, schema=schema, scratch=scratch) as work:
+        return proved(work, schema, wish, Scratch.of(scratch), plan, progress)
 
 
 def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda title: None) -> Undone:

@@ -1,4 +1,4 @@
-"""The command line: `fixer check · plan · apply · undo · history · init · demo`."""
+"""The command line: `fixer check · plan · apply · undo · history · init · demo`, and what else commands share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fixer.connect.redact import redact
 from fixer.contract.project import contract_named, scratch_named
 from fixer.contract.source import Source
 from fixer.errors import UsageError
-from fixer.model.choice import EVERYTHING, Choice
+from fixer.model.choice import Choice
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run
@@ -39,16 +39,16 @@ commands = click.Group()
 
 
 @contextmanager
-def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
+def session_on(settings: Settings, dsn: str | None) -> Iterator[Session]:
     """Lend a session on the target; a contract that does not load is reported before anything else."""
-    contract = _named(settings.contract, settings.scratch)
+    contract = named(settings.contract, settings.scratch)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
-        with _told_of_locks(settings, session.link):
+        with told_of_locks(settings, session.link):
             yield session
 
 
-def _named(name: str | None, scratch: str | None) -> Source:
+def named(name: str | None, scratch: str | None) -> Source:
     """Return the contract that was named, or else the default; errors speak of it."""
     spec = name if name is not None else contract_named()
     known.contract = redact(spec)
@@ -68,7 +68,7 @@ def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | 
     from fixer.cli.gate.checking import conclude, of_words
 
     words = of_words(settings.fail_on, **gate)
-    with _session(settings, dsn_argument) as session:
+    with session_on(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
     return conclude(settings, words, report, dsn_argument, deep=deep, role=role)
 
@@ -100,7 +100,7 @@ def plan(
 
     if output == script == "-":
         raise UsageError("The plan and the script cannot both go to the standard output: name a file for one.")
-    with _session(settings, dsn_argument) as session:
+    with session_on(settings, dsn_argument) as session:
         bounds = session.bounds(max_moved)
         report, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
         bounds.bound(made)
@@ -121,6 +121,7 @@ def plan(
 @commands.command()
 @options.plan_file
 @options.yes
+@options.proved
 @options.mode_of_plan
 @options.max_lag
 @options.throttle
@@ -135,6 +136,7 @@ def apply(
     settings: Settings,
     plan_file: str | None,
     yes: bool,
+    proved: str | None,
     mode: str | None,
     max_lag: str | None,
     throttle: int | None,
@@ -149,15 +151,15 @@ def apply(
     from fixer.runner.online.pace import Pace
 
     choice = Choice(skip, only)
-    if plan_file and choice != EVERYTHING:
-        raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
-    given = plans.read(plan_file, mode) if plan_file else None
-    contract = _named(settings.contract if settings.contract or not given else given.contract, settings.scratch)
+    proof = plans.read_proof(proved)
+    given = plans.given(plan_file, mode, choice, proof)
+    contract = named(settings.contract if settings.contract or not given else given.contract, settings.scratch)
     plans.see_that_it_is_for(contract.name, given)
     with api.session(settings.target(), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
         bounds = session.bounds(max_moved)
-        with _told_of_locks(settings, session.link):
+        with told_of_locks(settings, session.link):
+            plans.see_that_it_is_proved(given, proof, session)
             made = (None, session.published(given)) if given else None
             report, chosen = made or session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
         plans.announce(settings, chosen)
@@ -187,7 +189,7 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
 
 
 @contextmanager
-def _told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
+def told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
     """Show which sessions hold a lock that is waited for."""
     from fixer.report.progress import Teller
     from fixer.runner.watch import watched
@@ -225,14 +227,14 @@ def undo(settings: Settings, run: int, yes: bool) -> int:
         if not yes:
             plans.ask(f"Undo run {run} of {link.target}?", "to undo the run")
         settings.check_output()
-        with _told_of_locks(settings, link):
-            done = api.undo(link, run, progress=_titles(settings))
+        with told_of_locks(settings, link):
+            done = api.undo(link, run, progress=titles(settings))
         known.committed(f"Run {run} was undone (as run {done.run}).")
     settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
     return 0
 
 
-def _titles(settings: Settings) -> Callable[[str], None]:
+def titles(settings: Settings) -> Callable[[str], None]:
     """Return what shows the titles of steps."""
     from fixer.report.progress import Teller
 
@@ -258,10 +260,10 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
             if not yes:
                 plans.ask(f"Forget what undo needs of the runs on {link.target}?", "to prune")
             settings.check_output()
-            with _told_of_locks(settings, link):
+            with told_of_locks(settings, link):
                 api.prune(link)
             known.committed("What undo needs of finished runs is forgotten.")
-        with _told_of_locks(settings, link):
+        with told_of_locks(settings, link):
             runs = api.history(link)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(link.target, runs))
     return 0

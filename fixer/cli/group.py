@@ -14,15 +14,17 @@ from fixer.connect.startup import importing
 
 WORDS: Mapping[str, str] = {
     "apply": "Repair the database, by a fresh plan or by exactly the given one, until the contract holds.",
+    "capture": "Write a snapshot of the target, with all rows or some, masked or not; only read the target.",
     "check": "Print findings by point, and the summary; change nothing.",
     "demo": "Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again.",
     "explain": "Explain a defect: what it is, what it costs, its cure, and the hint that decides; all by point.",
     "history": "List past runs, the newest first.",
     "init": "Note the contract of a project in pyproject.toml; with a DSN, check that first.",
     "plan": "Print the ordered steps with lock, hazard, rows and estimated time; change nothing.",
+    "prove": "Rehearse a repair on a copy of the target: check, plan, apply, undo; only read the target.",
     "undo": "Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way.",
 }
-ALONE = ("explain",)  # each in a file of its own, fixer/cli/NAME.py, as `command`
+ALONE = ("capture", "explain", "prove")  # each in a file of its own, fixer/cli/NAME.py, as `command`
 
 
 class _Later(click.Group):

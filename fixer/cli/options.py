@@ -190,6 +190,7 @@ option = partial(click.option, callback=filled)
 file_option = partial(option, type=click.Path(dir_okay=False))
 
 deep = click.option("--deep", is_flag=True, help="Also read rows that a valid constraint already guarantees.")
+proved = file_option("--proved", metavar="PROOF", help="Apply only the plan that `fixer prove -o PROOF` has proved.")
 mode = click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
 mode_of_plan = click.option("--mode", type=click.Choice(MODES), help=_MODES)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")

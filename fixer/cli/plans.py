@@ -17,6 +17,7 @@ from fixer.cli.options import Settings
 from fixer.cli.outputs import STANDARD, files
 from fixer.cli.outputs.documents import Forms
 from fixer.errors import NeedsPermission, PlanRefused, UsageError
+from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.plan import Plan, from_json
 from fixer.model.run import Run
 from fixer.report import json as as_json
@@ -27,6 +28,7 @@ from fixer.runner.preflight import permit
 if TYPE_CHECKING:
     from fixer.model.report import Report
     from fixer.report.account import Account
+    from fixer.snapshots.proof import Kept
 
 
 def write(path: str, text: str) -> None:
@@ -36,9 +38,53 @@ def write(path: str, text: str) -> None:
     return files.write(path, text)
 
 
+def given(path: str | None, mode: str | None, choice: Choice, proof: Kept | None = None) -> Plan | None:
+    """Return the plan of a file, or of a proof; raise PlanRefused if the proof is of another."""
+    if (path or proof) and choice != EVERYTHING:
+        raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
+    plan = read(path, mode) if path else _of(proof, mode)
+    if plan and proof:
+        proof.see_that_it_is_of(plan)
+    return plan
+
+
+def _of(proof: Kept | None, mode: str | None) -> Plan | None:
+    return _for(proof.plan, mode) if proof else None
+
+
+def read_proof(path: str | None) -> Kept | None:
+    """Read the proof that `fixer prove -o` wrote, if one is named."""
+    if path is None:
+        return None
+    from fixer.snapshots import proof
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The proof cannot be read: {error.strerror}: {path}.") from None
+    except UnicodeDecodeError:
+        text = ""
+    return proof.read(text)
+
+
+def see_that_it_is_proved(plan: Plan | None, proof: Kept | None, session: Session) -> None:
+    """Raise PlanRefused if the database has changed since a plan was proved: its schema, or what is found there."""
+    if plan is None or proof is None:
+        return
+    report = session.check(deep=proof.deep, choice=plan.choice)
+    found = {(each.slug, each.object, each.rows) for each in report.findings}
+    apart = sorted({*found} ^ proof.findings)
+    if report.comparison.actual.fingerprint != plan.fingerprint or apart:
+        which = f" ({apart[0][0]} of {apart[0][1]})" if apart else ""
+        raise PlanRefused(f"The database has changed since the proof{which}: prove again. Nothing was changed.")
+
+
 def read(path: str, mode: str | None) -> Plan:
     """Read a plan that `fixer plan -o` wrote, for this mode, where it is named."""
-    plan = _read(path)
+    return _for(_read(path), mode)
+
+
+def _for(plan: Plan, mode: str | None) -> Plan:
     if mode not in (None, plan.mode):
         raise PlanRefused(f"The plan was made for the mode {plan.mode}, not for {mode}: plan again.")
     return plan

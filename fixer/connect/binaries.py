@@ -43,14 +43,29 @@ def _paths(variable: str) -> list[Path]:
     return [Path(place).absolute() for place in os.environ.get(variable, "").split(os.pathsep) if place]
 
 
+def dump_tools(version: int) -> Iterator[Path]:
+    """Yield the programs pg_dump of this machine that read a server of this major version, its own first.
+
+    One of an earlier version refuses (PostgreSQL manual, pg_dump, Notes).
+    """
+    found = {bindir / "pg_dump": _version(bindir / "pg_dump") or 0 for bindir in [*wheels(), *_machine()]}
+    yield from sorted((tool for tool in found if found[tool] >= version), key=lambda tool: found[tool])
+
+
 @functools.cache
 def version_of(bindir: Path) -> int | None:
     """Return the major version of the binaries in a directory; None where they cannot run."""
     if not all(os.access(bindir / tool, os.X_OK) for tool in ("initdb", "postgres")):
         return None
+    return _version(bindir / "postgres")
+
+
+@functools.cache
+def _version(program: Path) -> int | None:
+    """Return the major version of a program of PostgreSQL's; None where it cannot run."""
     try:
-        answer = subprocess.run([bindir / "postgres", "--version"], capture_output=True, text=True)
-    except OSError:  # of another architecture
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True)
+    except OSError:  # it is not there, or of another architecture
         return None
     number = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
     return int(number[1]) if number else None

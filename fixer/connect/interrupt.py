@@ -61,6 +61,19 @@ def held() -> Iterator[None]:
         _Heard.held = before
 
 
+@contextmanager
+def at_one_go() -> Iterator[None]:
+    """Let psycopg2 copy rows, which it does at one go only; Ctrl-C is heard between two parts of them."""
+    if not _Heard.listens:
+        yield
+        return
+    set_wait_callback(None)
+    try:
+        yield
+    finally:
+        set_wait_callback(_wait)
+
+
 def was_heard() -> bool:
     """Return whether there was a Ctrl-C."""
     return _Heard.until is not None

@@ -54,9 +54,9 @@ def read(path: Path) -> Snapshot:
 
 
 def find(directory: Path | None = None) -> dict[str, Snapshot]:
-    """Read every snapshot of a directory, by name; without one, those that ship."""
+    """Read every snapshot of a directory, which may be one itself, by name; without one, those that ship."""
     directory = directory or _shipped()
-    notes = sorted(directory.glob("*/snapshot.toml"))
+    notes = sorted([*directory.glob("snapshot.toml"), *directory.glob("*/snapshot.toml")])
     if not notes:  # to go on would be to prove nothing and say so in green
         raise SnapshotError(f"{directory} holds no snapshot: no NAME/snapshot.toml is there")
     return {snapshot.name: snapshot for snapshot in (read(note.parent) for note in notes)}

@@ -333,6 +333,45 @@ def test_without_writes_what_writes_is_skipped(database: Database) -> None:
     assert re.search(r"5  operation      ok       2 passed, 6 skipped", shown.text)
 
 
+READ_ONLY = """
+    CREATE ROLE reader LOGIN PASSWORD 'x'; GRANT pg_read_all_data TO reader;
+    ALTER ROLE reader SET default_transaction_read_only = on"""
+WRITES = """
+    SELECT sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_del), (SELECT sum(last_value) FROM pg_sequences),
+           (SELECT max(age(xmin)::text || ctid::text) FROM users)
+      FROM pg_stat_user_tables"""
+
+
+def test_in_a_shadow_a_role_that_only_reads_suffices_and_nothing_is_written(database: Database) -> None:
+    dsn = database(statements=READ_ONLY)
+    try:
+        before = ask(dsn, WRITES)
+        shown = prove(dsn.replace(f"//trader:{SECRET}@", "//reader@"), "--writes=shadow", "-n", "2")
+
+        assert re.findall(r"^(?:FAILED|ERROR) .*", shown.text, re.M) == []
+        assert shown.outcome("test_good_rows_go_in_change_and_go_out[users]") == "PASSED"
+        assert shown.outcome("test_default_row_is_created_once") == "PASSED"
+        assert ask(dsn, WRITES) == before
+    finally:
+        ask(dsn, "DROP ROLE reader; SELECT 1")
+
+
+def test_in_a_shadow_faults_are_those_of_the_target(database: Database) -> None:
+    dsn = database(statements=SWALLOW)
+    shown = prove(dsn, "--writes=shadow", "-k", "good_rows or primary_key")
+
+    assert shown.outcome("test_good_rows_go_in_change_and_go_out[paper_trades]") == "FAILED"
+    assert shown.outcome("test_good_rows_go_in_change_and_go_out[users]") == "PASSED"
+
+
+def test_in_a_shadow_the_role_of_the_application_has_its_rights_and_no_others(database: Database) -> None:
+    grants = "GRANT SELECT, INSERT, UPDATE, DELETE ON users TO app; GRANT USAGE ON SEQUENCE users_id_seq TO app"
+    shown = prove(database(statements=grants), "--writes=shadow", "--role=app", "-k", "good_rows")
+
+    assert shown.outcome("test_good_rows_go_in_change_and_go_out[users]") == "PASSED"
+    assert shown.outcome("test_good_rows_go_in_change_and_go_out[paper_trades]") != "PASSED"
+
+
 # --- behaviour --------------------------------------------------------------------------------------
 
 
@@ -456,7 +495,7 @@ def test_a_role_needs_no_right_on_columns_that_the_contract_does_not_know(databa
         (["--dsn=%DSN", "--contract=nowhere:metadata"], "ERROR: The contract 'nowhere:metadata' cannot be imported"),
         (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere: run CREATE SCHEMA nowhere;"),
         (["--dsn=%DSN", "--role=nobody_at_all"], "ERROR: There is no role nobody_at_all: correct --role."),
-        (["--dsn=%DSN", "--writes=shadow"], "ERROR: --writes shadow is not there yet: there are rollback and none."),
+        (["--dsn=%DSN", "--writes=twice"], "ERROR: --writes 'twice' should be one of rollback, shadow, none."),
         (["--dsn-file=/nowhere"], "ERROR: --dsn-file /nowhere cannot be read"),
         (["--dsn="], "ERROR: --dsn is empty: see whether the shell variable behind it is set"),
         (["--dsn=%DSN", "--dsn= "], "ERROR: --dsn is empty"),

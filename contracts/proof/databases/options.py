@@ -9,7 +9,8 @@ from fixer.contract.project import SELF, contract_named, scratch_named
 from fixer.errors import UsageError
 
 PREFIX = "pgmend_"  # of our options among those of pytest
-WRITES = ("rollback", "none")
+SHADOW = "shadow"
+WRITES = ("rollback", SHADOW, "none")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,5 @@ class Options:
 
     def check(self) -> None:
         """Raise UsageError where `--writes` is unknown."""
-        if self.writes == "shadow":
-            raise UsageError("--writes shadow is not there yet: there are rollback and none.")
         if self.writes not in WRITES:
-            raise UsageError(f"--writes {self.writes!r} should be one of {' and '.join(WRITES)}.")
+            raise UsageError(f"--writes {self.writes!r} should be one of {', '.join(WRITES)}.")

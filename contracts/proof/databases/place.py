@@ -46,10 +46,14 @@ class Place(ABC):
     def target(self) -> Target:
         """Return the database."""
 
+    def original(self) -> Target:
+        """Return the database that the check reads; items write in the same, unless all writing is kept from it."""
+        return self.target()
+
     @property
     def prepared(self) -> Prepared:
         """The contract as the server of this database spells it, and its cases."""
-        return self.shared.library.prepared(self.target(), self.spec, self.schema)
+        return self.shared.library.prepared(self.original(), self.spec, self.schema)
 
     @property
     def contract(self) -> Contract:
@@ -71,7 +75,7 @@ class Place(ABC):
         return self.shared.meeting.once(f"look-{self.label or 'target'}", self._check)
 
     def _check(self) -> Mapping[Case, Verdict]:
-        prepared, options, target = self.prepared, self.shared.options, self.target()
+        prepared, options, target = self.prepared, self.shared.options, self.original()
         settings = {name: value for name, value in target.settings.items() if name != "role"}  # it reads all rows
         target = replace(target, settings=settings)
         report = fixer.check(target, prepared.contract, schema=self.schema, deep=options.deep, role=options.role)
@@ -106,7 +110,11 @@ class Given(Place):
         """Return the database."""
         return self._target
 
+    def original(self) -> Target:
+        """Return the database that was named."""
+        return self._target
+
     @property
     def prepared(self) -> Prepared:
         """The contract under what the nearest project says, and its cases."""
-        return self.shared.library.prepared(self.target(), self.spec, self.schema, in_project=True)
+        return self.shared.library.prepared(self.original(), self.spec, self.schema, in_project=True)

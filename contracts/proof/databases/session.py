@@ -11,7 +11,7 @@ from contracts.proof.cases import Case
 from contracts.proof.databases.laboratory import Lab, Repaired
 from contracts.proof.databases.meeting import Meeting
 from contracts.proof.databases.named import named_by
-from contracts.proof.databases.options import Options
+from contracts.proof.databases.options import SHADOW, Options
 from contracts.proof.databases.place import Given, Place, Shared
 from contracts.proof.databases.prepared import Library
 from fixer.connect import snapshot
@@ -30,7 +30,15 @@ class Session:
     @cached_property
     def targets(self) -> tuple[Given, ...]:
         """The databases that were named."""
-        return tuple(Given(self.shared, label, target) for label, target in named_by(self.shared.options))
+        kind = self._kind()
+        return tuple(kind(self.shared, label, target) for label, target in named_by(self.shared.options))
+
+    def _kind(self) -> type[Given]:
+        if self.shared.options.writes != SHADOW:
+            return Given
+        from contracts.proof.databases.shadow import Shadowed
+
+        return Shadowed
 
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -55,6 +63,7 @@ class Session:
         self.shared.options.check()
         for place in self.targets:
             _ = place.verdicts  # the check runs here
+            place.target()  # and here the copy is made, if there is one
         _ = self.snapshots
 
     def close(self) -> None:
