@@ -13,8 +13,8 @@ from fixer import api
 from fixer import contract as contracts
 from fixer.api import Session
 from fixer.cli import options, outcome
+from fixer.cli.known import NOTHING, known, note
 from fixer.cli.options import Settings, common
-from fixer.cli.outcome import known
 from fixer.cli.outputs import options as reports
 from fixer.connect.link import Link, opened
 from fixer.connect.redact import redact
@@ -43,7 +43,7 @@ def session_on(settings: Settings, dsn: str | None) -> Iterator[Session]:
     """Lend a session on the target; a contract that does not load is reported before anything else."""
     contract = named(settings.contract, settings.scratch)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
-        outcome.note(session.contract.notes)
+        note(session.contract.notes)
         with told_of_locks(settings, session.link):
             yield session
 
@@ -156,7 +156,7 @@ def apply(
     contract = named(settings.contract if settings.contract or not given else given.contract, settings.scratch)
     plans.see_that_it_is_for(contract.name, given)
     with api.session(settings.target(), contract, schema=settings.schema) as session:
-        outcome.note(session.contract.notes)
+        note(session.contract.notes)
         bounds = session.bounds(max_moved)
         with told_of_locks(settings, session.link):
             plans.see_that_it_is_proved(given, proof, session)
@@ -180,11 +180,11 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
     if plan.mode == ATOMIC and pace != Pace():
         raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
     settings.check_output()
-    known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
+    known.stands = _GOES_ON if plan.mode == ONLINE else NOTHING
     with _shown(settings, link) as progress:
         run = carry(progress=progress, pace=pace)
         holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out breaks the contract"
-        known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
+        known.committed(f"Run {run.run} was committed, and {holds}." if run.run else NOTHING)
     return run
 
 

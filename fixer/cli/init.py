@@ -13,9 +13,8 @@ from rich.text import Text
 
 from fixer import api
 from fixer import contract as contracts
-from fixer.cli import outcome
+from fixer.cli.known import known, note
 from fixer.cli.options import Settings
-from fixer.cli.outcome import known
 from fixer.connect.redact import redact
 from fixer.contract.project import SELF, found, noted, placed
 from fixer.contract.project.found import Candidate
@@ -82,7 +81,7 @@ def _checked(settings: Settings, argument: str | None, spec: str) -> Report:
     known.contract = spec
     source = contracts.in_project(contracts.load(spec))
     with api.session(settings.target(argument), source, schema=settings.schema) as session:
-        outcome.note(session.contract.notes)
+        note(session.contract.notes)
         report = session.check()
     if any(finding.slug == UNREADABLE for finding in report.findings):
         raise TargetError("Not all rows could be read, so nothing was written: `fixer check` says why.")

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial, wraps
+from functools import wraps
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fixer.cli import outcome
+from fixer.cli.given import file_option as file_option
+from fixer.cli.given import filled as filled
+from fixer.cli.given import option as option
+from fixer.cli.known import complain, known
 from fixer.cli.log import logging_to
-from fixer.cli.outcome import known
 from fixer.cli.outputs import FORMATS, STANDARD, Output, files
+from fixer.cli.outputs.options import reports_of
 from fixer.connect import interrupt, patience
 from fixer.connect.redact import redact
 from fixer.connect.settings import seconds
 from fixer.connect.target import Target, resolve
 from fixer.contract import project
-from fixer.errors import TargetError, UsageError, refuse_empty
+from fixer.errors import TargetError, UsageError
 from fixer.model.plan import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.report import streams
@@ -151,13 +155,6 @@ class Settings:
             write_all(outputs, forms, exit_code=exit_code, show_values=self.show_values)
 
 
-def filled(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuse an option or an argument that is given and empty."""
-    option = isinstance(parameter, click.Option)
-    refuse_empty(parameter.opts[-1] if option else f"The argument {parameter.human_readable_name.strip('[]')}", value)
-    return value
-
-
 if TYPE_CHECKING:
     _TimeType = click.ParamType[str]
 else:
@@ -185,9 +182,6 @@ def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
             raise click.BadParameter(f"{name!r} is not a hazard; choose from {', '.join(_HAZARDS)}")
     return names
 
-
-option = partial(click.option, callback=filled)
-file_option = partial(option, type=click.Path(dir_okay=False))
 
 deep = click.option("--deep", is_flag=True, help="Also read rows that a valid constraint already guarantees.")
 proved = file_option("--proved", metavar="PROOF", help="Apply only the plan that `fixer prove -o PROOF` has proved.")
@@ -239,17 +233,19 @@ _COMMON = (
 def common(command: Callable[..., int]) -> Callable[..., int]:
     """Give a command the options that every command takes, as one Settings."""
 
-    from fixer.cli.outputs.options import reports_of
-
     @wraps(command)
     def wrapped(**options: Any) -> int:  # click hands each option over by its name
         mine = {each.name: options.pop(each.name) for each in fields(Settings) if each.name in options}
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
         with outcome.carried():
-            settings = Settings(**mine, reports=reports_of(command, mine["format"], options), color=not no_color)
+            settings = Settings(
+                **mine,
+                reports=reports_of(click.get_current_context().info_name, mine["format"], options),
+                color=not no_color,
+            )
         interrupt.listen()
-        patience.show(None if settings.quiet else outcome.complain)
-        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1, complain=outcome.complain):
+        patience.show(None if settings.quiet else complain)
+        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1, complain=complain):
             known.log_file = settings.log_file
             return command(settings, **options)
 

@@ -9,52 +9,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fixer.cli.outputs import STANDARD, Output, asked
+from fixer.cli.known import complain, known
+from fixer.cli.outputs import STANDARD, asked
 from fixer.connect import memory, startup
 from fixer.errors import OutputFailed, PgmendError, missing, speak_of_flags
 from fixer.report import streams
 
 if TYPE_CHECKING:
-    from fixer.connect.target import Target
-    from fixer.model.finding import Finding
+    pass
 
 FAILED, INTERRUPTED = 2, 130
 INTERRUPT = "fixer.connect.interrupt"  # which brings along psycopg2, for commands that want it
-NOTHING = "Nothing was changed."
 _LONGEST = 300  # characters of the text of an unexpected error
-
-
-@dataclass
-class Known:
-    """What is known of the running command; a process runs one."""
-
-    command: str = "fixer"
-    outputs: tuple[Output, ...] = ()  # documents for machines that were asked for
-    written: set[Output] = field(default_factory=set)
-    log_file: str | None = None
-    target: Target | None = None
-    contract: str | None = None
-    findings: tuple[Finding, ...] = ()
-    stands: str = NOTHING  # what is true of the database
-    verdict: int | None = None  # once it is committed
-
-    def committed(self, words: str, verdict: int = 0) -> None:
-        """Note what was committed, in case the report fails."""
-        self.stands, self.verdict = words, verdict
-
-    def wrote(self, path: str) -> None:
-        """Note that a document was written there."""
-        self.written |= {output for output in self.outputs if output.path == path}
-
-
-known = Known()
 
 
 class _CarriedError(Exception):
@@ -92,20 +64,6 @@ def emit(text: str) -> None:
     """Write a document for machines."""
     streams.emit(text)
     known.wrote(STANDARD)
-
-
-def complain(message: str) -> None:
-    """Write one sentence about what went wrong."""
-    from fixer.connect.redact import redact
-
-    sys.stderr.write(f"fixer: {redact(message, known.target)}\n")
-    sys.stderr.flush()
-
-
-def note(sentences: Iterable[str]) -> None:
-    """Write sentences about what is said in vain, which hold up nothing."""
-    for each in sentences:
-        complain(each)
 
 
 def _ended(error: BaseException) -> int:

@@ -16,9 +16,9 @@ from functools import partial
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
-from fixer.model.constant import is_computable, same_value
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression.constant import is_computable, same_value
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair

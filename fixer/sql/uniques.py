@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from fixer.model.constant import is_computable
 from fixer.model.expression import Tail, canonical, names_column, tail_of
+from fixer.model.expression.constant import is_computable
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl

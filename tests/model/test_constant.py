@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from fixer import check
 from fixer.connect.target import resolve
-from fixer.model.constant import is_computable, same_value
+from fixer.model.expression.constant import is_computable, same_value
 from fixer.sql.types import family
 from lab.database import lent
 from lab.examples.models import contract, key

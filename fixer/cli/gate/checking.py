@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fixer.cli import outcome
+from fixer.cli.known import complain, known, note
 from fixer.cli.options import Settings
-from fixer.cli.outcome import known
 from fixer.cli.outputs.documents import Forms
 from fixer.cli.outputs.options import ANYWHERE
 from fixer.errors import TargetError, UsageError
@@ -75,7 +74,7 @@ def _beside(gate: Gate, report: Report, *, deep: bool, role: str | None) -> Repo
         baseline = files.read(gate.baseline, report.contract)
         report = report.beside(baseline, deep=deep, role=role)
         if baseline.deep and not deep:
-            outcome.note([f"{gate.baseline} was written by a check with --deep: add it to see what is gone."])
+            note([f"{gate.baseline} was written by a check with --deep: add it to see what is gone."])
     if gate.before is not None:
         report = report.since(files.earlier(gate.before, report.contract))
     return report
@@ -96,7 +95,7 @@ def _write(
     count = len(baseline.findings)
     said = f"{count} finding{'s' * (count != 1)}"
     if not settings.quiet:
-        outcome.complain(f"{gate.target} holds {said} now: keep it with the project, and check with --baseline.")
+        complain(f"{gate.target} holds {said} now: keep it with the project, and check with --baseline.")
     return 0
 
 

@@ -73,7 +73,7 @@ def put(output: Output, text: str) -> None:
 
 def write_all(outputs: Sequence[Output], forms: Forms, *, exit_code: int, show_values: bool) -> None:
     """Write a result to each output; raise OutputFailed at the end if one of them cannot be written."""
-    from fixer.cli.outcome import complain, known
+    from fixer.cli.known import complain, known
 
     failed = list[OutputFailed]()
     for output in outputs:

@@ -9,7 +9,7 @@ from fixer.cli.outputs import STANDARD, Output
 from fixer.errors import OutputFailed
 
 if TYPE_CHECKING:
-    from fixer.cli.outcome import Known
+    from fixer.cli.known import Known
 
 
 def write_to(outputs: Iterable[Output], known: Known, message: str, sqlstate: str | None, code: int) -> list[str]:
@@ -31,7 +31,7 @@ def _document(format_: str, known: Known, message: str, sqlstate: str | None, co
         from fixer.report import json as as_json
 
         return as_json.of_error(target, known.contract, known.findings, message, sqlstate) + "\n"
-    from fixer.cli.outcome import complain
+    from fixer.cli.known import complain
     from fixer.cli.outputs.documents import of_account, tell_github
     from fixer.report import account
 

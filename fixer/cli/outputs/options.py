@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from fixer.cli.options import file_option, filled, option
-from fixer.cli.outcome import known, note
+from fixer.cli.given import file_option, filled, option
+from fixer.cli.known import known, note
 from fixer.cli.outputs import FORMATS, PLAIN, STANDARD, Output, files, parsed, see_that_they_fit
 from fixer.errors import UsageError
 
@@ -82,9 +82,9 @@ def _with(command: Any, *options: Callable[[Any], Any]) -> Any:
     return command
 
 
-def reports_of(command: Callable[..., int], format_: str, options: dict[str, Any]) -> tuple[Output, ...]:
+def reports_of(command: str | None, format_: str, options: dict[str, Any]) -> tuple[Output, ...]:
     """Take the reports out of the options, and see that they can be written; a plan keeps its own file."""
-    known.command = command.__name__
+    known.command = command or ""
     known.outputs = known.outputs or ((Output(format_),) if format_ != "text" else ())
     reports, others = parsed(options.pop("outputs", ()))
     if known.command in ("plan", "apply") and options.pop("baseline", None):
