@@ -128,8 +128,8 @@ def _decoder(kind: Any, decoder_of: Callable[[Any], Decoder | None]) -> Decoder:
     origin, parts = get_origin(kind), get_args(kind)
     if kind in (str, int, bool, float) or isinstance(kind, TypeVar):
         return _as_it_is
-    if kind is QName:
-        return QName._make
+    if isinstance(kind, type) and issubclass(kind, tuple) and {*_hints(kind).values()} == {str}:
+        return lambda kept: kind(*kept)  # a named tuple of texts
     if isinstance(kind, type) and issubclass(kind, Enum):
         return (lambda kept: kind[kept.upper()]) if issubclass(kind, IntEnum) else kind
     if origin in (Union, types.UnionType) and len(parts) == 2 and type(None) in parts:
@@ -167,7 +167,7 @@ def _object_decoder(kind: Any) -> Decoder:
 @cache
 def _dataclass_decoder(kind: type, column: Decoder) -> Decoder:
     hints = _hints(kind)
-    decoders = [_later(hints[each.name], column) for each in fields(kind)]
+    decoders = [_later(each, hints[each.name], column) for each in fields(kind)]
 
     def decoder(kept: list[Any]) -> Any:
         return kind(*[decode(cell) for decode, cell in zip(decoders, kept, strict=False)])
@@ -175,12 +175,18 @@ def _dataclass_decoder(kind: type, column: Decoder) -> Decoder:
     return decoder
 
 
-def _later(kind: Any, column: Decoder) -> Decoder:
-    """Return the decoder of a field; if its type is never kept, the decoder raises TypeError when it is used."""
+def _later(each: Field[Any], kind: Any, column: Decoder) -> Decoder:
+    """Return the decoder of a field; if its type is never kept, that of its default alone."""
     try:
         return _decoder(kind, _cells_decoder(column))
     except TypeError:
-        return _refused
+        return partial(_unless_told, each)
+
+
+def _unless_told(each: Field[Any], kept: Any) -> Any:
+    """Return the default of a field; raise TypeError if another value was kept."""
+    default = _default(each)
+    return default if _encode(default, {}) == kept else _refused(kept)
 
 
 def _as_it_is(kept: Any) -> Any:

@@ -42,6 +42,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
 from fixer import api
+from fixer.contract import files
 from fixer.contract.models import build as contract
 from fixer.errors import PgmendError
 from fixer.model.contract import Contract
@@ -404,6 +405,35 @@ def test_a_kept_contract_equals_a_fresh_one(
     fresh = prepared(empty, made)
     monkeypatch.setattr("fixer.contract.models.scratch.read", None)
     kept = prepared(empty, made)
+
+    assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
+
+
+IN_SQL = {
+    "code": """
+        CREATE TABLE t (id integer PRIMARY KEY, n text DEFAULT 'a b');
+        CREATE FUNCTION f(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n';
+        CREATE VIEW v AS SELECT f(id) FROM t; GRANT SELECT ON v TO PUBLIC;
+        CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER keep BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION keep();
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON t USING (id > 1)""",
+    "partitions": """
+        CREATE TABLE t (id integer PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE a PARTITION OF t FOR VALUES FROM (1) TO (9) PARTITION BY LIST (id);
+        CREATE TABLE b PARTITION OF t DEFAULT; CREATE TABLE c PARTITION OF a FOR VALUES IN (1)""",
+    "heirs": "CREATE TABLE t (id integer PRIMARY KEY, n text NOT NULL); CREATE TABLE a () INHERITS (t)",
+}
+
+
+@pytest.mark.parametrize("statements", IN_SQL.values(), ids=IN_SQL.keys())
+def test_a_kept_contract_of_sql_equals_a_fresh_one_and_starts_no_server(
+    empty: Database, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statements: str
+) -> None:
+    (tmp_path / "schema.sql").write_text(statements)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        fresh = files.prepare(tmp_path / "schema.sql", connection, "public")
+        monkeypatch.setattr("fixer.connect.servers.embedded", None)
+        kept = files.prepare(tmp_path / "schema.sql", connection, "public")
 
     assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
 

@@ -130,7 +130,8 @@ class Pytests(Nursery):
 
     IMPORTS = """
 import psycopg2, pytest, sqlalchemy
-from fixer import api
+from fixer import api, defects
+defects.all_classes()
 """
     COMMAND = "sys.path[0] = os.getcwd(); sys.exit(pytest.main(sys.argv[1:]))"
 
