@@ -128,7 +128,11 @@ def _candidates(
     classes: Iterable[DefectClass], future: Schema, contract: Contract, reading: Reading
 ) -> list[Candidate]:
     """Return what may be wrong, except what a valid constraint or an empty table already rules out."""
-    found = [(defect, finding) for defect in classes for finding in _detected(defect, future, contract)]
+    found = [
+        (defect, finding)
+        for defect in classes
+        for finding in reading.foremost(_detected(defect, future, contract), future)
+    ]
     empty = reading.empty([finding for _, finding in found if finding.of_rows], future)
     found = [(defect, finding) for defect, finding in found if not (finding.of_rows and finding.table in empty)]
     worth = reading.worth([finding for _, finding in found], future)

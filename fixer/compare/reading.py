@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from heapq import nsmallest
+from operator import itemgetter
 
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
@@ -29,6 +31,25 @@ class Reading:
         """Return whether the caller wants these rows read although a valid constraint guarantees them."""
         return self.deep or (finding.slug, finding.table) in self.doubts
 
+    def foremost(self, findings: Iterable[Finding], future: Schema) -> list[Finding]:
+        """Return the findings of a class, without vouched ones that are not `worth` it whatever else is found.
+
+        They are let go one after the other: a large schema has hundreds of thousands of them.
+        """
+        kept = list[tuple[int, Finding]]()
+
+        def doubtful() -> Iterator[tuple[tuple[bool, int], int, Finding]]:
+            for number, finding in enumerate(findings):
+                sure = finding.of_rows or finding.briefly or not finding.vouched or self.is_asked_for(finding)
+                if sure:
+                    kept.append((number, finding))
+                else:
+                    yield _rank(finding, future), number, finding
+
+        first = nsmallest(CHEAP_PROBES, doubtful())
+        kept += [(number, finding) for _, number, finding in first]
+        return [finding for _, finding in sorted(kept, key=itemgetter(0))]
+
     def worth(self, candidates: Sequence[Finding], future: Schema) -> set[int]:
         """Return the id() of each vouched candidate whose rows are to be read all the same."""
         vouched = [finding for finding in candidates if finding.vouched]
@@ -39,8 +60,7 @@ class Reading:
 
     def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
         # The catalogue's sizes may be old: they choose which tables to measure, and the measured sizes decide.
-        # What nothing but a damaged catalogue brings about, and a person decides, comes last.
-        chosen = sorted(vouched, key=lambda f: (bool(f.repair.refusal), future.tables[f.table].bytes))[:CHEAP_PROBES]
+        chosen = sorted(vouched, key=lambda finding: _rank(finding, future))[:CHEAP_PROBES]
         today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
         sizes = self.measure(sorted(set(today.values())))
         cheap, budget = set[int](), CHEAP_BYTES
@@ -56,6 +76,11 @@ class Reading:
             return frozenset()
         today = {future.tables[finding.table].stored_as or finding.table: finding.table for finding in findings}
         return {today[name] for name, size in self.measure(today).items() if size == 0}
+
+
+def _rank(finding: Finding, future: Schema) -> tuple[bool, int]:
+    """Return what sorts findings: what only a damaged catalogue brings about, and a person decides, comes last."""
+    return bool(finding.repair.refusal), future.tables[finding.table].bytes
 
 
 def remembered(measure: Measure) -> Measure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
@@ -51,8 +52,9 @@ class Assembly:
         constraints = ask("constraints")
         obstacles = ask("obstacles") if any(row[_HINDERED] for row in self._relations) and not model else list
         heirs = ask("heirs") if any(row[_INHERITS] for row in self._relations) else list
-        self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
+        self._names = {row[0]: QName(sys.intern(row[1]), row[2]) for row in self._relations}
         self._columns = _by_place(rows)
+        self._same_names: dict[Columns, Columns] = {}  # most keys and indexes have their like in other tables
         del rows  # of which there are the most
         self._types = spelling.types(spelt(), short, ask)
         self._prefix = prefix(short)
@@ -76,7 +78,7 @@ class Assembly:
         for oid, _, _, kind, *facts, part_of, parted_by, bound, rest, parents, _ in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
-                parts = [tuple(group.get(oid, ())) for group in groups]
+                parts = [tuple(group.pop(oid, ())) for group in groups]
                 whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
                 table = s.Table(*whole)
                 if table.inherits:
@@ -101,12 +103,14 @@ class Assembly:
     def _named(self, relation: int, places: list[int]) -> Columns:
         """Return the names of columns; that of an expression is empty."""
         columns = self._columns[relation]
-        return tuple([columns[place][0] if place in columns else "" for place in places])
+        names = tuple([columns[place][0] if place in columns else "" for place in places])
+        return self._same_names.setdefault(names, names)
 
     def _checked(self, relation: int, places: list[int] | None) -> Columns:
         """Return the names of the columns in a check, which may be none, or PostgreSQL's own."""
         columns = self._columns[relation]
-        return tuple([columns[place][0] if place > 0 else _SYSTEM[place] for place in places or () if place])
+        names = tuple([columns[place][0] if place > 0 else _SYSTEM[place] for place in places or () if place])
+        return self._same_names.setdefault(names, names)
 
     def _wanted_indexes(self) -> list[WantedIndex]:
         placed = cache(lambda places, keys: [int(place) for place in places.split()[:keys]])
@@ -262,7 +266,7 @@ def _by_place(rows: Rows) -> Facts:
     """Return what is known of columns, by table and place."""
     columns: Facts = defaultdict(dict)
     for row in sorted(rows):
-        columns[row[0]][row[1]] = row[2:]
+        columns[row[0]][row[1]] = (sys.intern(row[2]), *row[3:])
     return columns
 
 

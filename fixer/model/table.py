@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from psycopg2.sql import Composable
 
 from fixer.model.expression import quoted
 from fixer.model.obstacle import Obstacle, Standing
 
+_nothing = repeat(dict[str, Any]()).__next__  # one empty mapping for all of many thousands; nobody changes it
 PERMANENT, UNLOGGED, TABLES = "p", "u", ("r", "p")  # as relpersistence; as relkind, partitioned or not
 
 
@@ -228,23 +230,23 @@ class Table:
     stored_as: QName | None = None  # today's name, if the plan renames it
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
-    unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
+    unproved: Mapping[str, str] = field(default_factory=_nothing)  # NOT NULL constraints that are NOT VALID, by column
     # Those of partitions and heirs, by column, after their tables; empty for an heir without one (17 and older).
-    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=dict)
+    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=_nothing)
     unlogged_parts: tuple[QName, ...] = ()  # its partitions that are UNLOGGED
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
-    uninherited: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NO INHERIT, by column
+    uninherited: Mapping[str, str] = field(default_factory=_nothing)  # NOT NULLs that are NO INHERIT, by column
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
     parted_by: str = ""  # its partition key, as pg_get_partkeydef spells it: RANGE (at)
     bound: str = ""  # of a partition: FOR VALUES …, or DEFAULT
     rest: QName | None = None  # its DEFAULT partition, in whatever schema
     parents: tuple[QName, ...] = ()  # the tables, in one of the schemas, from which it INHERITs
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
-    failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
+    failing: Mapping[str, Failure] = field(default_factory=_nothing, compare=False, repr=False)
     # Whether its primary key is missing and stays so, because that finding is left out.
     keyless: bool = field(default=False, compare=False, repr=False)
     # What stands over columns that findings are about, the lowest first; asked for only where something does.
-    standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict, compare=False, repr=False)
+    standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=_nothing, compare=False, repr=False)
 
     @property
     def is_table(self) -> bool:

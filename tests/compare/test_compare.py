@@ -51,6 +51,26 @@ def test_deep_reads_all() -> None:
     assert read(dict.fromkeys(NAMES, CHEAP_BYTES), deep=True) == NAMES
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_is_let_go_at_once_would_not_have_been_read(deep: bool) -> None:
+    names = [QName("public", f"t{number}") for number in range(4 * CHEAP_PROBES)]
+    tables = Schema({name: Table(name, bytes=37 * place % 101) for place, name in enumerate(names)})
+    classes = [
+        [Finding(slug, 2, OfTable(name), "", vouched=place % 9 > 0, of_rows=place % 7 == 0) for place, name in each]
+        for slug, each in (("orphan-rows", [*enumerate(names[:1:-1])]), ("null-rows", [*enumerate(names[-9:])]))
+    ]
+    doubts = {("null-rows", names[-3])}
+    reading = Reading(lambda names: dict.fromkeys(names, 1), deep, doubts)
+    every = [finding for each in classes for finding in each]
+    kept = [finding for each in classes for finding in reading.foremost(each, tables)]
+    chosen = reading.worth(every, tables)
+
+    assert [f for f in every if f in kept] == kept
+    assert {id(f) for f in every if not f.vouched} <= set(map(id, kept))
+    assert reading.worth(kept, tables) == chosen
+    assert deep or len(kept) < len(every)
+
+
 def test_no_probe_is_composed_for_rows_that_are_not_read(
     monkeypatch: pytest.MonkeyPatch, laboratory: Laboratory
 ) -> None:
