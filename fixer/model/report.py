@@ -57,6 +57,12 @@ class Comparison:
         return tuple(each for each in asked if not any(map(each.fits, self.every)))
 
     @property
+    def beyond(self) -> tuple[tuple[Key, bool], ...]:
+        """What the contract declares and is not compared, each with whether the target has one of its name."""
+        declared = self.contract.schema.code.beyond if self.contract.schema.code else ()
+        return tuple((key, key in self.actual.beyond) for key in declared)
+
+    @property
     def ok(self) -> bool:
         """Whether the contract holds."""
         return not any(finding.breaks for finding in self.findings)

@@ -18,7 +18,9 @@ def of_report(report: Report) -> str:
     """Return what `check` found."""
     known = head(report.target, report.contract, report.findings)
     stale = {"stale": [_said(each) for each in report.comparison.stale]} if report.comparison.stale else {}
-    return _text({**known, **_uncounted(report.comparison.uncounted), **stale})
+    beyond = [{"kind": key.kind, "object": key.home, "there": there} for key, there in report.comparison.beyond]
+    besides = {"not_compared": beyond} if beyond else {}
+    return _text({**known, **_uncounted(report.comparison.uncounted), **stale, **besides})
 
 
 def _uncounted(why: str) -> Document:
