@@ -9,6 +9,7 @@ from fixer.model.choice import EVERYTHING, Choice, Left
 from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, Accepted, Finding
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Key
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class Report:
 
     target: str
     comparison: Comparison
+
+    def __repr__(self) -> str:
+        return f"Report({self.target!r}, {self.contract!r}, ok={self.ok}, findings={len(self.findings)})"
 
     @property
     def contract(self) -> str:
