@@ -270,3 +270,12 @@ def test_a_role_that_is_empty_is_none(healthy: Database) -> None:
         fixer.check(healthy.dsn, role="")
     with pytest.raises(PgmendError, match="--scratch is empty"):
         fixer.check(healthy.dsn, scratch="")
+
+
+def test_what_is_returned_is_short_where_it_is_printed(broken: Database) -> None:
+    report, plan = fixer.check(broken.dsn, metadata), fixer.plan(broken.dsn, metadata)
+    run = fixer.apply(broken.dsn, metadata, allow_hazards="all")
+
+    assert all(len(repr(each)) < 250 for each in (report, plan, run))
+    assert (repr(report).partition("(")[0], "ok=False" in repr(report)) == ("Report", True)
+    assert (repr(run).partition("(")[0], "run=1, ok=True" in repr(run)) == ("Run", True)

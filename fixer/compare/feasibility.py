@@ -102,9 +102,10 @@ def untold(step: Step, table: Table) -> str:
                 " repaired"
             )
         if step.phase < Phase.INDEXES:
-            whose = "its partitions" if table.kind == "p" else "it"
+            whose = "for each of its partitions, ALTER TABLE …" if table.kind == "p" else None
+            way = whose or f"ALTER TABLE {q.quoted(step.table)}"
             return (
-                f"the publication {each.name} could not tell which rows of {step.table} were changed:"
-                f" let {whose} have REPLICA IDENTITY FULL until it is repaired"
+                f"the publication {each.name} could not tell which rows of {step.table} were changed: run {way} REPLICA"
+                " IDENTITY FULL; then plan again, and give back the identity that was there once it is repaired"
             )
     return ""

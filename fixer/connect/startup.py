@@ -40,7 +40,10 @@ class _Importing:
             from fixer.errors import missing, words_of
 
             said = missing(error) or f"cannot start: {words_of(error)}. Install it anew"
-            _end(f"fixer: {said}. Nothing was changed.", 2)
+            said = f"{said}. Nothing was changed."
+            if _asks_for_json():
+                _write(1, _document(said))
+            _end(f"fixer: {said}", 2)
         self._undisturbed.__exit__(None, None, None)
         _signal.signal(_signal.SIGINT, self._before)
 
@@ -76,8 +79,31 @@ def _leave(_: int, __: FrameType | None) -> None:
     _end("fixer: Interrupted. Nothing was changed.", 130)
 
 
+def _asks_for_json() -> bool:
+    """Return whether the words of the command ask for JSON, which nothing has read by now."""
+    words = sys.argv[1:]
+    return "--format=json" in words or any(words[place:][:2] == ["--format", "json"] for place in range(len(words)))
+
+
+def _document(said: str) -> str:
+    """Return the document of a command that could not work, whatever of it can be imported."""
+    import json
+
+    try:
+        from fixer.model.finding import POINTS
+    except Exception:
+        POINTS = {}  # noqa: N806 - it stands for that one
+    points = [{"point": number, "title": title, "ok": False} for number, title in POINTS.items()]
+    head = {"version": 1, "target": None, "contract": None, "ok": False, "points": points, "findings": []}
+    return json.dumps({**head, "error": {"message": said, "sqlstate": None}}, indent=2)
+
+
+def _write(descriptor: int, words: str) -> None:
+    os.write(descriptor, f"{words}\n".encode("utf-8", "backslashreplace"))
+
+
 def _end(words: str, code: int) -> NoReturn:
     try:
-        os.write(2, f"{words}\n".encode("utf-8", "backslashreplace"))
+        _write(2, words)
     finally:
         os._exit(code)

@@ -107,7 +107,8 @@ def code_in(place: Place) -> list[Key]:
     """Return the keys of the code that stands in a place before a contract is made there, as that of stand-ins."""
     with rolled_back(place.owner) as cursor:
         cursor.execute(READING)
-        return [part.key for part in coded.declared(cursor).parts]
+        found = coded.declared(cursor)
+        return [*found.by_key, *found.beyond]
 
 
 def files_at(path: Path) -> list[Path]:

@@ -217,7 +217,17 @@ def _imported(spec: str) -> MetaData:
     except AttributeError as error:
         raise ContractError(f"The contract {spec!r} cannot be loaded: {error}.") from None
     except (Exception, SystemExit) as error:  # the user's module may raise anything while it is imported
-        raise ContractError(f"The contract {spec!r} cannot be imported: {words_of(error)}.") from None
+        why = f"{words_of(error)}{_where_it_lacks(error)}"
+        raise ContractError(f"The contract {spec!r} cannot be imported: {why}.") from None
+
+
+def _where_it_lacks(error: BaseException) -> str:
+    """Return which package lacks a module that was not found: it may hide another package of its name."""
+    package = (error.name or "").rpartition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    place = next(iter(getattr(sys.modules.get(package), "__path__", ())), "") if package else ""
+    if not place:
+        return ""
+    return f" in the package {place}; if that hides another of its name, call this from a directory without it"
 
 
 def metadata_of(found: object) -> MetaData:

@@ -52,7 +52,15 @@ def declared(cursor: Cursor, without: Collection[Key] = ()) -> Coded:
     (homes,) = cursor.fetchone() or ([],)
     found = read(cursor, homes or [], list(Kind), needs=True)
     parts = (part for part in found if part.key not in without and not {*part.roles} & OURS)
-    return Coded(tuple(parts), cursor.connection.server_version // 10000)
+    beyond = (key for key in _beyond(cursor, homes or []) if key not in without)
+    return Coded(tuple(parts), cursor.connection.server_version // 10000, beyond=tuple(beyond))
+
+
+def _beyond(cursor: Cursor, schemas: Iterable[str]) -> list[Key]:
+    """Return what is declared in some schemas and never compared, by its kind and its name."""
+    choose = f"{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);\n"
+    cursor.execute(choose + query("beyond"), (list(schemas),))
+    return [Key(kind, "", name, "") for kind, name in cursor.fetchall()]
 
 
 def read(
@@ -99,7 +107,17 @@ def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     What acts on a table that has a legacy name is found there.
     """
     wanted = contract.schema.code
-    if not (wanted and wanted.parts):
+    if not (wanted and (wanted.parts or wanted.beyond)):
+        return actual
+    if wanted.beyond:
+        cursor.execute(_HOMES)
+        (homes,) = cursor.fetchone() or ([],)
+        actual = replace(actual, beyond=frozenset(_beyond(cursor, homes or [])))
+    return _with_parts(cursor, actual, contract, wanted)
+
+
+def _with_parts(cursor: Cursor, actual: Schema, contract: Contract, wanted: Coded) -> Schema:
+    if not wanted.parts:
         return actual
     names = {name._replace(name=old): name for name, each in contract.hints.items() for old in each.legacy_names}
     roles = {role for part in wanted.of(Kind.GRANT) for role in part.roles}

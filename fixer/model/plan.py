@@ -110,6 +110,10 @@ class Plan:
     uncounted: str = ""  # why the rows that it moves after others could not be counted
     guards: tuple[Guard, ...] = ()  # event triggers that may refuse it
 
+    def __repr__(self) -> str:
+        counts = f"steps={len(self.steps)}, findings={len(self.findings)}, refusals={len(self.refusals)}"
+        return f"Plan({self.target!r}, {self.contract!r}, {self.mode}, {counts})"
+
     @property
     def hazards(self) -> frozenset[Hazard]:
         """The hazards that must be allowed before it is applied."""

@@ -10,6 +10,7 @@ from fixer.model.choice import EVERYTHING, Choice, Left
 from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, Accepted, Finding
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Key
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Comparison:
         return tuple(each for each in asked if not any(map(each.fits, self.every)))
 
     @property
+    def beyond(self) -> tuple[tuple[Key, bool], ...]:
+        """What the contract declares and is not compared, each with whether the target has one of its name."""
+        declared = self.contract.schema.code.beyond if self.contract.schema.code else ()
+        return tuple((key, key in self.actual.beyond) for key in declared)
+
+    @property
     def ok(self) -> bool:
         """Whether the contract holds."""
         return not any(finding.breaks for finding in self.findings)
@@ -75,6 +82,9 @@ class Report:
     baseline: Baseline | None = None
     gone: tuple[Known, ...] = ()
     changes: Changes | None = None
+
+    def __repr__(self) -> str:
+        return f"Report({self.target!r}, {self.contract!r}, ok={self.ok}, findings={len(self.findings)})"
 
     @property
     def contract(self) -> str:

@@ -44,6 +44,11 @@ class Run:
     ledger: tuple[Entry, ...] = ()
     report: Report | None = None
 
+    def __repr__(self) -> str:
+        moved = sum(entry.quarantined for entry in self.ledger)
+        counts = f"run={self.run}, ok={self.ok}, steps={len(self.steps)}, quarantined={moved}"
+        return f"Run({self.target!r}, {self.contract!r}, {counts})"
+
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
         """The steps that were done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
+from fixer.model.schema.code import Key
 from fixer.report import beside
 from fixer.report.tables import counted, typed
 
@@ -26,6 +28,7 @@ _CURES_OF_MANY = {**CURES, "manual": "need a human decision"}
 HOLDS = {False: "the contract holds", True: "the database is as its own catalogue says"}
 UNSAID = (3,)  # the points of which no catalogue says anything
 _ALIKE = 3  # notes of one class that are shown one by one
+_OF_ROLES = ("default privilege",)  # what bears the name of a role, which may be another here
 _NAMED = 6  # objects that a line about more names
 
 
@@ -48,6 +51,7 @@ def of_report(
             parts.append(of_point(number, title, ok))
         parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
+    parts += _beyond(report.comparison.beyond)
     parts += [*beside.gone(report), *beside.changes(report)]
     meant = _meant(report) if verbose else ()
     return Group(*parts, Text(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on), *meant)
@@ -72,6 +76,18 @@ def uncounted(why: str) -> list[Text]:
 def warned(text: str) -> Text:
     """Return a line that holds up nothing, and should be read."""
     return Text.assemble(("! ", "yellow"), text)
+
+
+def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Text]:
+    """Return a line that says what of the contract nobody looks at, and what of it the target has none of."""
+    if not declared:
+        return []
+    kinds = Counter(key.kind for key, _ in declared)
+    said = ", ".join(counted(number, kind) for kind, number in kinds.items())
+    lacking = [f"{key.kind} {key.home}" for key, there in declared if not there and key.kind not in _OF_ROLES]
+    more = ", …" if len(lacking) > _NAMED else ""
+    lacks = f"; the target lacks: {', '.join(lacking[:_NAMED])}{more}" if lacking else ""
+    return [warned(f"not compared, although the contract has them: {said}{lacks}")]
 
 
 def _stale(accepted: Accepted) -> Text:

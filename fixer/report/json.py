@@ -19,7 +19,9 @@ def of_report(report: Report, fail_on: str = "error") -> str:
     """Return what `check` found; where it is a gate for new findings or other severities, whether it passes."""
     known = head(report.target, report.contract, report.findings)
     stale = {"stale": [_said(each) for each in report.comparison.stale]} if report.comparison.stale else {}
-    further = {**_gate(report, fail_on), **_changes(report)}
+    beyond = [{"kind": key.kind, "object": key.home, "there": there} for key, there in report.comparison.beyond]
+    besides = {"not_compared": beyond} if beyond else {}
+    further = {**besides, **_gate(report, fail_on), **_changes(report)}
     return _text({**known, **_uncounted(report.comparison.uncounted), **stale, **further})
 
 

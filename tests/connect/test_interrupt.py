@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -128,12 +129,12 @@ def scripts(place: Path) -> dict[str, list[str]]:
     return {"module": ["-m", "fixer"], "fixer": [str(place / "fixer")], "pgmend": [str(place / "pgmend")]}
 
 
-def called(place: Path, how: str, library: str, text: str) -> subprocess.Popen[str]:
+def called(place: Path, how: str, library: str, text: str, *more: str) -> subprocess.Popen[str]:
     """Call the command where a library that it imports has this text."""
     (place / "lib").mkdir()
     (place / "lib" / f"{library}.py").write_text(text)
     env: Mapping[str, str] = {**CLEAN, "PYTHONPATH": f"{place / 'lib'}{os.pathsep}{HOUSE}"}
-    words = [sys.executable, *scripts(place)[how], "check"]
+    words = [sys.executable, *scripts(place)[how], "check", *more]
     return subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -156,6 +157,16 @@ def test_an_installation_that_is_broken_exits_2_in_one_sentence(tmp_path: Path, 
 
     assert (process.returncode, out) == (2, "")
     assert re.fullmatch("fixer: cannot start: ImportError: no such library. .*\n", said)
+
+
+@pytest.mark.parametrize("library", ["click", "psycopg2", "rich"])
+def test_an_installation_that_is_broken_writes_the_document_that_was_asked_for(tmp_path: Path, library: str) -> None:
+    with called(tmp_path, "fixer", library, "raise ImportError('no such library')", "--format", "json") as process:
+        out, said = process.communicate(timeout=60)
+    document = json.loads(out)
+
+    assert (process.returncode, document["ok"], len(document["points"])) == (2, False, 5)
+    assert said == f"fixer: {document['error']['message']}\n"
 
 
 def test_other_programs_are_interrupted_as_ever(tmp_path: Path) -> None:

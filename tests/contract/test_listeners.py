@@ -7,7 +7,20 @@ from typing import Any  # what SQLAlchemy hands to a listener
 
 import psycopg2
 import pytest
-from sqlalchemy import DDL, Column, Integer, MetaData, NullPool, Sequence, Table, create_engine, event, inspect
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    NullPool,
+    Sequence,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 
 from fixer import api
 from lab.database import Database, lent_copy
@@ -67,3 +80,29 @@ def test_a_sequence_of_models_with_listeners_counts_as_the_models_say(made: Data
         assert [each.slug for each in api.check(connection, wanted).findings] == ["different-sequence"]
         made.run("ALTER SEQUENCE own INCREMENT BY 10")
         assert api.check(connection, wanted).findings == ()
+
+
+def counted(when: str) -> MetaData:
+    """Return models with a listener that makes a sequence: before its table, or after it and owned by its column."""
+    metadata = MetaData()
+    code = Column("code", BigInteger, server_default=text("nextval('codes')") if when == "before_create" else None)
+    table = Table("t", metadata, Column("id", Integer, primary_key=True), code)
+    owned = "" if when == "before_create" else " OWNED BY t.code"
+    made = f"CREATE SEQUENCE IF NOT EXISTS codes INCREMENT BY 10{owned}"
+    event.listen(table, when, DDL(made))  # type: ignore[no-untyped-call]
+    return metadata
+
+
+@pytest.mark.parametrize("when", ["before_create", "after_create"])
+@pytest.mark.parametrize("broken", ["DROP SEQUENCE codes CASCADE", "ALTER SEQUENCE codes INCREMENT BY 1"])
+def test_a_sequence_that_a_listener_makes_is_part_of_the_contract(empty: Database, when: str, broken: str) -> None:
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(empty.dsn), poolclass=NullPool)
+    counted(when).create_all(engine)
+    whole = empty.dump()
+    assert api.check(engine, counted(when)).findings == ()
+    empty.run(broken)
+    assert not api.check(engine, counted(when)).ok
+    api.apply(engine, counted(when), allow_hazards="all")
+    empty.run("DROP SCHEMA IF EXISTS fixer_journal, fixer_quarantine CASCADE")
+
+    assert whole == empty.dump()

@@ -15,7 +15,7 @@ from fixer.errors import ContractError, PgmendError, UsageError
 from lab.database import Database, lent, lent_copy, role
 from lab.evidence.facts import facts
 from lab.laboratory import Laboratory
-from lab.process import fixer
+from lab.process import fixer, started
 
 # Two schemas, a domain, an enum, a function, partitions, heirs, a view, computed and identity columns, an exclusion.
 SCHEMA = """
@@ -474,3 +474,14 @@ def test_errors_of_a_contract_that_cannot_be_reached_name_it(made: Database) -> 
     assert ended.returncode == 2
     assert "hush" not in ended.stderr
     assert issubclass(ContractError, PgmendError)
+
+
+def test_a_package_that_hides_another_of_its_name_is_named(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "__init__.py").write_text("")
+    words = ("check", "--contract", "contracts.trading:metadata", "--dsn", "postgresql://u@127.0.0.1:1/d")
+    with started(*words, cwd=tmp_path) as process:
+        said = process.communicate(timeout=60)[1]
+
+    assert f"No module named 'contracts.trading' in the package {tmp_path / 'contracts'}; if that hides" in said
+    assert process.returncode == 2

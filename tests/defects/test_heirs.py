@@ -227,3 +227,57 @@ def test_a_type_that_not_null_of_an_heir_holds_back_is_left_to_a_person(laborato
 
         assert fixer.apply(database.dsn, wanted, mode=mode, allow_hazards="all").ok
         assert database.run("SELECT v FROM q ORDER BY v") == [(1,), (2,)]
+
+
+HELD_BACK = {
+    "a NOT NULL further below": (
+        "CREATE TABLE r () INHERITS (q); CREATE TABLE w (id integer NOT NULL, v integer CONSTRAINT own NOT NULL);"
+        "ALTER TABLE w INHERIT r",
+        "NOT NULL q_v_not_null, which is own in w,",
+        "ALTER TABLE w NO INHERIT r",
+    ),
+    "a default further below": (
+        "CREATE TABLE r () INHERITS (q); CREATE TABLE w (v integer DEFAULT 7) INHERITS (r)",
+        "default of w",
+        "ALTER TABLE w ALTER v DROP DEFAULT",
+    ),
+    "another table above": (
+        "CREATE TABLE p (v integer NOT NULL); CREATE TABLE w () INHERITS (q); ALTER TABLE w INHERIT p",
+        "inheritance of w from p",
+        "ALTER TABLE w NO INHERIT p",
+    ),
+    "a generated column of it": (
+        "CREATE TABLE w (twice integer GENERATED ALWAYS AS (v * 2) STORED) INHERITS (q)",
+        "generated column twice of w",
+        "ALTER TABLE w DROP twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("held", HELD_BACK)
+def test_what_holds_a_type_back_in_heirs_at_any_distance_is_left_to_a_person(
+    laboratory: Laboratory, version: int, held: str
+) -> None:
+    below, said, way = HELD_BACK[held]
+    if version < 18 and "NOT NULL" in said:
+        return  # it has no name there, and holds nothing back
+    wanted = contract(q=(key(), sa.Column("v", sa.BigInteger, nullable=False)))
+    with lent(laboratory.server(version), None) as database:
+        database.run(f"CREATE TABLE q (id serial PRIMARY KEY, v integer NOT NULL); {below}")
+        with pytest.raises(NeedsPermission, match=said):
+            fixer.apply(database.dsn, wanted, allow_hazards="all")
+        database.run(way)
+
+        assert fixer.apply(database.dsn, wanted, allow_hazards="all").ok
+
+
+def test_a_column_that_comes_by_two_ways_from_one_table_holds_nothing_back(laboratory: Laboratory) -> None:
+    wanted = contract(q=(key(), sa.Column("v", sa.BigInteger, nullable=False)))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE q (id serial PRIMARY KEY, v integer NOT NULL); CREATE TABLE r () INHERITS (q);"
+            "CREATE TABLE s () INHERITS (q); CREATE TABLE w () INHERITS (r, s); CREATE TABLE x () INHERITS (r, q)"
+        )
+
+        assert fixer.apply(database.dsn, wanted, allow_hazards="all").ok

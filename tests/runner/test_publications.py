@@ -172,7 +172,10 @@ PARTED = (
     "INSERT INTO t VALUES (1, 1, 1), (2, NULL, 2);"
 )
 UNTOLD = {
-    "rows of partitions": (f"{PARTED} {ALL}", "the publication p could not tell which rows of public.t were changed"),
+    "rows of partitions": (
+        f"{PARTED} {ALL}",
+        "public.t were changed: run for each of its partitions, ALTER TABLE … REPLICA IDENTITY FULL; then plan again",
+    ),
     "rows of partitions, by their root": (
         f"{PARTED} CREATE PUBLICATION p FOR TABLE t WITH (publish_via_partition_root)",
         "the publication p could not tell which rows of public.t were changed",

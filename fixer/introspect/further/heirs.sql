@@ -1,18 +1,26 @@
 -- What partitions and heirs have of their own, which hinders the change of their root; asked only where a table of the
 -- wanted schemas has some. The first columns are those of ../queries/obstacles.sql.
 -- Paste into psql after:  SET pgmend.schemas = '{public}';
-  WITH wanted AS MATERIALIZED (
+  WITH RECURSIVE wanted AS MATERIALIZED (
        SELECT c.oid
          FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
           AND c.relkind IN ('r', 'p', 'f')),
-       under AS MATERIALIZED (
+       above AS (  -- of an heir, every table that it has columns from
        SELECT c.oid, c.relispartition AS partition,
               coalesce(pg_catalog.pg_partition_root(c.oid)::oid, i.inhparent) AS root
          FROM pg_catalog.pg_inherits i
          JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
-        WHERE coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) IN (SELECT oid FROM wanted)),
+        UNION
+       SELECT a.oid, false, i.inhparent
+         FROM above a
+         JOIN pg_catalog.pg_inherits i ON i.inhrelid = a.root
+        WHERE NOT a.partition),
+       under AS MATERIALIZED (
+       SELECT a.oid, a.partition, a.root
+         FROM above a
+        WHERE a.root IN (SELECT oid FROM wanted)),
        pointing AS MATERIALIZED (
        SELECT k.conname, k.conrelid, k.confrelid
          FROM pg_catalog.pg_constraint k
@@ -132,6 +140,34 @@ SELECT 'bound', u.root, format('NOT NULL %s, which is %s in %s,', o.conname, k.c
   JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND NOT b.attisdropped
   JOIN pg_catalog.pg_constraint o ON o.conrelid = u.root AND o.contype = 'n' AND o.conkey[1] = b.attnum
  WHERE NOT u.partition AND k.conname <> o.conname
+ UNION ALL
+-- Columns that an heir alone generates of those of the root. Before PostgreSQL 15, the column itself depends on them.
+SELECT 'bound', u.root, format('generated column %s of %s', g.attname, u.oid::regclass), array_agg(a.attname::text), 'O'
+  FROM under u
+  JOIN pg_catalog.pg_attribute g ON g.attrelid = u.oid AND g.attgenerated <> '' AND NOT g.attisdropped
+       AND g.attname NOT IN (SELECT b.attname FROM pg_catalog.pg_attribute b
+                              WHERE b.attrelid = u.root AND NOT b.attisdropped)
+  JOIN pg_catalog.pg_attrdef f ON f.adrelid = u.oid AND f.adnum = g.attnum
+  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = u.oid
+       AND (d.classid, d.objid, d.objsubid) IN (('pg_catalog.pg_attrdef'::regclass, f.oid, 0),
+                                                ('pg_catalog.pg_class'::regclass, u.oid, g.attnum))
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum = d.refobjsubid AND a.attnum <> g.attnum
+ WHERE NOT u.partition
+ GROUP BY u.root, u.oid, g.attname
+ UNION ALL
+-- Columns that an heir has from another table as well: that one's type would have to change in the same statement.
+SELECT 'bound', u.root, format('inheritance of %s from %s', u.oid::regclass, i.inhparent::regclass),
+       array_agg(a.attname::text), 'O'
+  FROM under u
+  JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.oid AND i.inhparent <> u.root
+       AND NOT EXISTS (SELECT FROM above p WHERE p.oid = i.inhparent AND p.root = u.root)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND NOT b.attisdropped
+  JOIN pg_catalog.pg_attribute c ON c.attrelid = i.inhparent AND c.attname = a.attname AND NOT c.attisdropped
+ WHERE NOT u.partition
+   -- Through a table that is in between, the column comes from the root, too.
+   AND NOT EXISTS (SELECT FROM above p WHERE p.oid = u.root AND p.root = i.inhparent)
+ GROUP BY u.root, u.oid, i.inhparent
  UNION ALL
 -- Partitions that a crash of the server empties, each with its schema.
 SELECT 'unlogged', u.root, c.relname::text, ARRAY[]::text[], n.nspname::text

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from fixer.model.schema.code import Coded
+from fixer.model.schema.code import Coded, Key
 from fixer.model.schema.renaming import renamed_in, renamed_key
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
@@ -176,6 +176,7 @@ class Schema:
     alone: Mapping[QName, Table] = field(default_factory=dict)  # what a partition shall have that its root has not
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
+    beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
 
     def owner_of_most(self, names: Iterable[QName]) -> str:
         """Return the role that owns most of these tables, as far as they exist; empty if none does."""

@@ -142,6 +142,7 @@ class Coded:
     coming: frozenset[Key] = frozenset()  # what the plan creates
     lacking: frozenset[str] = frozenset()  # types and roles that the contract's code needs, and that are missing
     absent: frozenset[QName] = frozenset()  # relations and functions that it needs likewise
+    beyond: tuple[Key, ...] = ()  # of a contract: what it declares besides, and is not compared
 
     @cached_property
     def by_key(self) -> Mapping[Key, Code]:

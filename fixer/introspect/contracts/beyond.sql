@@ -1,0 +1,43 @@
+-- What users declare and no contract compares, as PostgreSQL calls it; but for what belongs to extensions, and to us.
+-- Paste into psql after:  SET search_path = pg_catalog;  SET pgmend.schemas = '{public}';
+  WITH home AS MATERIALIZED (
+       SELECT n.oid
+         FROM pg_catalog.pg_namespace n
+        WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])),
+       found (class, oid) AS (
+       SELECT 'pg_catalog.pg_proc'::regclass, p.oid
+         FROM pg_catalog.pg_proc p
+        WHERE p.prokind = 'a' AND p.pronamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_class'::regclass, c.oid
+         FROM pg_catalog.pg_class c
+        WHERE c.relkind = 'f' AND c.relnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_rewrite'::regclass, r.oid
+         FROM pg_catalog.pg_rewrite r
+         JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+        WHERE r.rulename <> '_RETURN' AND c.relnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_statistic_ext'::regclass, e.oid
+         FROM pg_catalog.pg_statistic_ext e
+        WHERE e.stxnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_operator'::regclass, o.oid
+         FROM pg_catalog.pg_operator o
+        WHERE o.oprnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_default_acl'::regclass, d.oid
+         FROM pg_catalog.pg_default_acl d
+        WHERE d.defaclnamespace = 0 OR d.defaclnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_cast'::regclass, t.oid FROM pg_catalog.pg_cast t
+        UNION ALL
+       SELECT 'pg_catalog.pg_event_trigger'::regclass, v.oid FROM pg_catalog.pg_event_trigger v
+        UNION ALL
+       SELECT 'pg_catalog.pg_publication'::regclass, b.oid FROM pg_catalog.pg_publication b)
+SELECT replace(o.type, 'default acl', 'default privilege'), o.identity
+  FROM found f
+ CROSS JOIN LATERAL pg_catalog.pg_identify_object(f.class, f.oid, 0) AS o
+ WHERE f.oid >= 16384
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e')
+ ORDER BY 1, 2
