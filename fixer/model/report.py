@@ -122,10 +122,11 @@ class Report:
 
         What is accepted never does, nor what a baseline knows. More rows of what it knows count as a warning.
         """
-        return [finding for finding in self.findings if _fails(finding, fail_on)]
+        return [finding for finding in self.findings if fails(finding, fail_on)]
 
 
-def _fails(finding: Finding, fail_on: str) -> bool:
+def fails(finding: Finding, fail_on: str) -> bool:
+    """Return whether a finding fails a check, as `Report.failing` says."""
     if finding.accepted or fail_on == "never":
         return False
     if finding.known:

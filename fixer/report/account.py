@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fixer.model.baseline import Known
 from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.plan import Plan, PlannedStep
-from fixer.model.report import Report
+from fixer.model.report import Report, fails
 from fixer.model.run import Entry, Run
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -39,6 +39,7 @@ class Account:
     warning: str = ""  # what could not be counted
     following: str = ""
     place: str = ""
+    undone: str = ""  # why nothing was applied
     error: str = ""
     sqlstate: str | None = None
 
@@ -65,13 +66,16 @@ class Account:
         return [finding for finding in self.findings if not (finding.known or finding.accepted)]
 
     def fails(self, finding: Finding) -> bool:
-        """Return whether a finding is a failure to show: it breaks the contract, or is to fail the check, and is new.
+        """Return whether a finding is a failure to show: as `Report.failing` says.
 
-        With `--fail-on never` it is one all the same: only the exit code does not say so.
+        With `--fail-on never`, an error is one all the same: only the exit code does not say so.
         """
-        if finding.accepted or finding.known:
-            return False
-        return finding.severity == "error" or (self.fail_on == "warning" and finding.severity == "warning")
+        return fails(finding, "error" if self.fail_on == "never" else self.fail_on)
+
+    @property
+    def failing(self) -> list[Finding]:
+        """The findings that are failures."""
+        return [finding for finding in self.findings if self.fails(finding)]
 
 
 def of_report(report: Report, *, fail_on: str, following: str, place: str) -> Account:
@@ -112,6 +116,8 @@ def of_plan(plan: Plan, *, following: str, place: str, passed: bool) -> Account:
 
 def of_run(run: Run, *, place: str) -> Account:
     """Return what an apply has to tell: what it did, and what is found now; or what it was not allowed to do."""
+    undone = run.run is None and not run.ok
+    needs = f" (hazards: {', '.join(sorted(run.plan.hazards))})" if run.plan.hazards else ""
     return Account(
         "apply",
         run.target,
@@ -125,6 +131,7 @@ def of_run(run: Run, *, place: str) -> Account:
         run=run.run,
         warning=run.plan.uncounted,
         place=place,
+        undone=f"Nothing was applied: the plan needs more than was allowed{needs}." if undone else "",
     )
 
 

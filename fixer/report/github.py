@@ -27,7 +27,8 @@ def log(account: Account) -> str:
     """Return the lines for the log."""
     if account.error:
         return _command("error", account.error, account, f"fixer {account.command}") + "\n"
-    lines = [*_of_findings(account)]
+    lines = [_command("error", account.undone, account, "fixer apply")] if account.undone else []
+    lines += _of_findings(account)
     lines += [f"refused: {_plain(each)}" for each in account.refusals]
     lines += [f"stale: {_plain(each.finding)} is accepted, and this check does not find it" for each in account.stale]
     lines += [f"gone: {_plain(each.id)} is in the baseline, and this check does not find it" for each in account.gone]
@@ -82,10 +83,14 @@ def _verdict(account: Account) -> str:
         return f"Run {account.run}: {counted(len(account.steps), 'step')} done."
     if account.command == "plan" and not account.new and not account.steps:
         return "Nothing to do."
-    broken = [finding for finding in account.new if account.fails(finding)]
-    if not broken:
-        return "Nothing new: all that was found is known or accepted." if not account.ok else "The contract holds."
-    return f"{counted(len(broken), 'new finding' if account.baseline else 'finding')} against the contract."
+    new = [finding for finding in account.failing if not finding.known]
+    if new:
+        return f"{counted(len(new), 'new finding' if account.baseline else 'finding')} against the contract."
+    if account.failing:
+        return f"{counted(len(account.failing), 'known finding')} with more rows than the baseline knows."
+    if account.ok:
+        return "The contract holds."
+    return "Nothing is new: all that was found is known." if account.known else "The contract does not hold."
 
 
 # --- the summary of the step ------------------------------------------------------------------------
@@ -109,6 +114,8 @@ def _outcome(account: Account) -> str:
         return "could not work"
     if account.run is not None:
         return f"run {account.run} done"
+    if account.undone:
+        return "nothing was applied"
     if account.ok:
         return "the contract holds"
     return "nothing new" if account.passed and account.baseline else "the contract does not hold"

@@ -21,10 +21,10 @@ NAME = "pgmend"
 def of_account(account: Account) -> str:
     """Return the suites of one run."""
     suites = [_suite(account, number, title, ok) for number, title, ok in account.points]
-    if account.error:
-        suites = [_failed(account), *(suite for suite in suites if len(suite.findall("testcase")))]
-    elif account.steps or account.refusals:
+    if account.steps or account.refusals:
         suites.append(_steps(account))
+    if account.error or account.undone:
+        suites = [_failed(account), *(suite for suite in suites if suite.find("testcase") is not None)]
     whole = ET.Element("testsuites", {"name": NAME, **_totals(suites)})
     whole.extend(suites)
     ET.indent(whole)
@@ -37,7 +37,7 @@ def _suite(account: Account, number: int, title: str, ok: bool) -> ET.Element:
     found = [finding for finding in account.findings if finding.point == number]
     cases = [_case(account, finding, name) for finding in found]
     cases += [_gone(known, name) for known in account.gone if known.point == number]
-    if not (any(account.fails(finding) for finding in found) or account.error):
+    if not (any(account.fails(finding) for finding in found) or account.error or account.undone):
         cases.insert(0, _element("testcase", name=title, classname=f"{NAME}.{name}", time="0"))
     return _with_counts(account, name, cases)
 
@@ -47,11 +47,11 @@ def _case(account: Account, finding: Finding, point: str) -> ET.Element:
     said = _message(finding)
     if finding.accepted:
         case.append(_element("skipped", message=f"{finding.accepted.term}: {finding.accepted.reason}"))
-    elif finding.known:
-        case.append(_element("skipped", message=f"known: {account.baseline} has it"))
     elif account.fails(finding):
         case.append(_element("failure", said, message=finding.message, type=finding.slug))
         return case
+    elif finding.known:
+        case.append(_element("skipped", message=f"known: {account.baseline} has it"))
     case.append(_element("system-out", f"{finding.severity}: {said}"))
     return case
 
@@ -85,10 +85,13 @@ def _steps(account: Account) -> ET.Element:
 
 
 def _failed(account: Account) -> ET.Element:
-    """Return the suite that says why the command could not work."""
+    """Return the suite that says why the command could not work, or did nothing."""
     case = _element("testcase", name=account.command, classname=NAME, time="0")
     state = f"SQLSTATE {account.sqlstate}" if account.sqlstate else ""
-    case.append(_element("error", state, message=account.error, type="error"))
+    if account.error:
+        case.append(_element("error", state, message=account.error, type="error"))
+    else:
+        case.append(_element("failure", message=account.undone, type="permission"))
     return _with_counts(account, account.command, [case])
 
 

@@ -117,6 +117,17 @@ def test_what_is_new_known_accepted_and_stale_stands_apart(broken: Database, tmp
     assert len([line for line in log if line.startswith("known error ")]) == 7
 
 
+def test_an_apply_that_was_not_allowed_is_an_error(broken: Database, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    fixer("plan", "-q", "--dsn", broken.dsn, "-o", file)
+    ended = fixer("apply", file, "--yes", "--format", "github", "--dsn", broken.dsn)
+    log = ended.stdout.splitlines()
+
+    said = "Nothing was applied: the plan needs more than was allowed (hazards: moves-rows)."
+    assert (ended.returncode, annotations(log)) == (1, [("error", said)])
+    assert log[-1] == "The contract does not hold."
+
+
 def test_a_failure_is_one_error_and_its_outputs_say_it(tmp_path: Path) -> None:
     env = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     ended = fixer("check", "--dsn", "postgresql://u:hunter2@127.0.0.1:1/d", "--format", "github", env=env)
