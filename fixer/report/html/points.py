@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fixer.model.finding import Finding
-from fixer.report.findings import UNSAID
+from fixer.report.findings import is_unsaid
 from fixer.report.html.markup import Markup, tag
 from fixer.report.tables import counted
 
@@ -34,7 +34,7 @@ def unknown() -> Markup:
 
 
 def _point(number: int, title: str, ok: bool, findings: Sequence[Finding], itself: bool) -> Markup:
-    unsaid = itself and number in UNSAID and not findings
+    unsaid = itself and is_unsaid(number) and not findings
     mark, state = ("–", "unsaid") if unsaid else ("✓", "holds") if ok else ("✗", "broken")
     breaking = sum(finding.breaks for finding in findings)
     words = "no catalogue says anything of it" if unsaid else "holds" if ok else counted(breaking, "finding")
