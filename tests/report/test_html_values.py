@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,19 @@ def test_keys_are_shown_with_the_names_of_their_columns(broken: Database) -> Non
     rows = [["".join(cell.itertext()) for cell in row] for row in table.iter("tr")]
 
     assert rows == [["id", "user_id"], *map(list, orphans.sample)]
+
+
+UNKNOWN: dict[str, dict[str, Any]] = {"no question": {"asks": None}, "other cells": {"sample": ((SECRET,),)}}
+
+
+@pytest.mark.parametrize("change", UNKNOWN.values(), ids=UNKNOWN)
+def test_rows_of_which_nobody_knows_the_columns_are_only_counted(broken: Database, change: dict[str, Any]) -> None:
+    report = fixer.check(broken.dsn, metadata)
+    findings = tuple(replace(each, **change) if each.sample else each for each in report.findings)
+    page = Page.of(html.of_report(replace(report, comparison=replace(report.comparison, findings=findings))))
+
+    assert [*page.root.iter("table")] == []
+    assert "7 rows" in ["".join(each.itertext()) for each in page.classed("rows")]
 
 
 def test_what_postgresql_said_of_a_value_is_not_shown(empty: Database, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fixer.model.finding import POINTS, Accepted, Finding
-from fixer.report.findings import CURES
+from fixer.report.findings import cure_of
 from fixer.report.html.anchors import Anchors
 from fixer.report.html.markup import Markup, code, inner, name_of, tag
 from fixer.report.html.values import Values
@@ -85,7 +85,7 @@ def _further(finding: Finding, repaired: bool) -> Iterator[Markup]:
     elif repaired:
         yield tag("span", "repaired by this run")
     else:
-        yield tag("span", CURES[finding.repair.label])
+        yield tag("span", cure_of(finding))
 
 
 def _accepted(accepted: Accepted) -> Iterator[Markup]:

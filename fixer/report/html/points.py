@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from fixer.model.finding import Finding
-from fixer.report.findings import UNSAID
+from fixer.report.findings import is_unsaid
 from fixer.report.html.markup import Markup, tag
 from fixer.report.tables import counted
 
@@ -28,13 +28,13 @@ def section(
 
 
 def unknown() -> Markup:
-    """Return the section for a plan that was read from a file, which keeps no findings."""
-    words = "This plan was read from a file, which keeps its steps and no findings: `fixer check` shows the points."
+    """Return the section for what came without findings, such as a plan that was read from a file."""
+    words = "The findings behind this are not at hand, as a saved plan keeps none: `fixer check` shows the points."
     return tag("section", tag("h2", "The five points"), tag("p", words), id="points")
 
 
 def _point(number: int, title: str, ok: bool, findings: Sequence[Finding], itself: bool) -> Markup:
-    unsaid = itself and number in UNSAID and not findings
+    unsaid = itself and is_unsaid(number) and not findings
     mark, state = ("–", "unsaid") if unsaid else ("✓", "holds") if ok else ("✗", "broken")
     breaking = sum(finding.breaks for finding in findings)
     words = "no catalogue says anything of it" if unsaid else "holds" if ok else counted(breaking, "finding")
