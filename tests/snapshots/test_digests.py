@@ -18,7 +18,7 @@ def state(database: Database) -> digests.State:
 
 def test_rows_that_only_moved_are_the_same(healthy: Database) -> None:
     before = state(healthy)
-    healthy.run("CREATE TABLE fresh AS SELECT * FROM users; DROP TABLE fresh; VACUUM FULL users")
+    healthy.run("VACUUM FULL users")
     healthy.run("CREATE SCHEMA fixer_journal; CREATE TABLE fixer_journal.run (n integer)")
 
     assert before.differing(state(healthy)) == []
