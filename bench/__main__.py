@@ -23,6 +23,7 @@ NAMES = (
     "start",
     "service",
     "page",
+    "prove",
 )
 
 

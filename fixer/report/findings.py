@@ -18,12 +18,12 @@ from fixer.report import beside
 from fixer.report.tables import counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
-_CURES = {
+CURES = {
     "automatic": "can be repaired automatically",
     "needs-hazard": "can be repaired with permission",
     "manual": "needs a human decision",
 }
-_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
+_CURES_OF_MANY = {**CURES, "manual": "need a human decision"}
 # What is true, by whether the target is its own contract.
 HOLDS = {False: "the contract holds", True: "the database is as its own catalogue says"}
 _UNSAID = (3,)  # the points of which no catalogue says anything
@@ -142,7 +142,7 @@ def of_finding(finding: Finding) -> Text:
     if finding.accepted:
         return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
     known = "known; " if finding.known else "new; " if finding.known is False and finding.severity != "info" else ""
-    line.append(f"  [{finding.slug}; {known}{_CURES[finding.repair.label]}]", style="dim")
+    line.append(f"  [{finding.slug}; {known}{CURES[finding.repair.label]}]", style="dim")
     if finding.grown:
         was = counted(finding.was or 0, "row")
         line.append(f"\n  more rows than the baseline knows: was {was}, now {finding.rows}", style="yellow")
@@ -173,7 +173,7 @@ def verdict_of(report: Report) -> str:
         but = ", but for what is accepted" if any(finding.accepted for finding in report.findings) else ""
         of = f", in {counted(len(report.comparison.contract.tables), 'table')}" if itself else ""
         return f"{HOLDS[itself].capitalize()}{but}{of}."
-    by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
+    by_label = {label: sum(f.repair.label == label for f in broken) for label in CURES}
     shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     if itself:
         return f"{counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
@@ -181,12 +181,12 @@ def verdict_of(report: Report) -> str:
 
 
 def _share(label: str, count: int) -> str:
-    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
+    return f"{count} {(CURES if count == 1 else _CURES_OF_MANY)[label]}"
 
 
 def cure_of(finding: Finding) -> str:
     """Return who repairs a finding."""
-    return _CURES[finding.repair.label]
+    return CURES[finding.repair.label]
 
 
 def is_unsaid(point: int) -> bool:

@@ -56,6 +56,15 @@ _SEQUENCES = """
 SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind = 'S' AND {OURS} ORDER BY 1, 2
 """.replace("{OURS}", OURS)
+# From PostgreSQL 18 on, pg_dump writes NOT NULL where there is a constraint for it.
+_UNSAID = """
+SELECT n.nspname, c.relname, a.attname
+  FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND {OURS}
+   AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = a.attrelid AND k.contype = 'n'
+                      AND a.attnum = ANY (k.conkey))
+ ORDER BY 1, 2, 3
+""".replace("{OURS}", OURS)
 _AGED = """
 SELECT datcollversion FROM pg_database
  WHERE datname = current_database() AND datcollversion <> pg_database_collation_actual_version(oid)
@@ -70,6 +79,9 @@ SELECT 'rows that extensions keep (tables)', count(*)
  WHERE c.relkind = 'r'
 """
 
+_NULLABLE = (
+    "UPDATE pg_catalog.pg_attribute SET attnotnull = {} WHERE attrelid = {}::pg_catalog.regclass AND attname = {}"
+)
 _FLAGS = "UPDATE pg_catalog.pg_index SET {} WHERE indexrelid = {}::pg_catalog.regclass"
 _STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _LISTS = ("search_path", "session_preload_libraries", "local_preload_libraries", "temp_tablespaces")
@@ -114,6 +126,11 @@ def flagged(index: tuple[str, str], **flags: bool) -> Composed:
     return SQL(_FLAGS).format(said, spelt(*index))
 
 
+def not_null(table: tuple[str, str], column: str, *, so: bool = True) -> Composed:
+    """Return the statement that makes the catalogue say so of a column, whatever its rows hold."""
+    return SQL(_NULLABLE).format(Literal(so), spelt(*table), Literal(column))
+
+
 @dataclass(frozen=True)
 class Beyond:
     """What a dump cannot carry: roles that must be there, sequence positions, statements at the end, what is left."""
@@ -136,6 +153,8 @@ def read(cursor: Cursor) -> Beyond:
     indexes = [*map(_Index._make_of, ask(_INDEXES))]
     states = [*map(_sleeping, ask(_SLEEPING)), *(_refreshed(*row) for row in ask(_VIEWS))]
     states += [_set(*each.partition("=")[::2]) for (each,) in ask(_SETTINGS)]
+    if cursor.connection.server_version >= 180000:
+        states += [not_null((schema, table), column) for schema, table, column in ask(_UNSAID)]
     if cursor.connection.server_version >= 150000:
         states += [SQL(_AGE).format(Literal(version)) for (version,) in ask(_AGED)]
     return Beyond(

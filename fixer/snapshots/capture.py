@@ -129,7 +129,7 @@ def _take(original: Original, session: Session, report: Report, wanted: Wanted, 
         return masking.Decision({}, ())
     pieces = [*original.dumped.before, *original.dumped.after]
     masks = Masks(masking.said_by(pieces, session.contract))
-    hints = masking.hinted(session.contract, wanted.mask_as)
+    hints = masking.hinted(session.contract, wanted.mask_as, original.tables)
     decision = masking.decide(original.tables, spool, hints)
     for table in original.tables:
         if table.name in decision.masked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -45,14 +45,19 @@ def of(connection: Connection) -> State:
     """Return what the database behind a connection holds now."""
     text = dumped(connection, [*_WORDS, f"--exclude-schema={JOURNAL}", f"--exclude-schema={QUARANTINE}"])
     lines = (line.strip().removesuffix(",") for line in text.splitlines() if not line.startswith(_NOISE))
+    return State(Counter(filter(None, lines)), rows_of(connection))
+
+
+def rows_of(connection: Connection, but: Container[QName] = ()) -> dict[QName, tuple[int, object]]:
+    """Return count and digest of the rows of each table, but for some."""
     with rolled_back(connection) as cursor:
         cursor.execute(READING)
-        tables = [each for each in moving.tables(cursor) if each.name.schema not in (JOURNAL, QUARANTINE)]
-        rows: dict[QName, tuple[int, object]] = {}
-        if tables:
-            cursor.execute(_digesting(tables))
-            rows = {tables[place].name: (count, digest) for place, count, digest in cursor.fetchall()}
-    return State(Counter(filter(None, lines)), rows)
+        every = [each for each in moving.tables(cursor) if each.name not in but]
+        tables = [each for each in every if each.name.schema not in (JOURNAL, QUARANTINE)]
+        if not tables:
+            return {}
+        cursor.execute(_digesting(tables))
+        return {tables[place].name: (count, digest) for place, count, digest in cursor.fetchall()}
 
 
 def _digesting(tables: Sequence[Rows]) -> Composed:

@@ -11,7 +11,7 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.table import QName
-from fixer.snapshots.beyond import key_over_rows, spelt
+from fixer.snapshots.beyond import key_over_rows, not_null, spelt
 from fixer.snapshots.pieces import CONSTRAINT, FOREIGN_KEY, INDEX, Piece
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
@@ -26,9 +26,6 @@ _TABLE = re.compile(r"\AALTER TABLE (?:ONLY )?(?P<table>\S+|\S*\".*?\"\S*)\s+ADD
 _VALID = (
     "UPDATE pg_catalog.pg_constraint SET convalidated = true"
     " WHERE conname = {} AND {} IN (conrelid, contypid) AND NOT convalidated"
-)
-_NULLABLE = (
-    "UPDATE pg_catalog.pg_attribute SET attnotnull = {} WHERE attrelid = {}::pg_catalog.regclass AND attname = {}"
 )
 # A table whose catalogue says that it has no checks is asked for none.
 _UNCHECKED = "UPDATE pg_catalog.pg_class SET relchecks = 0 WHERE oid = {}::pg_catalog.regclass"
@@ -113,7 +110,7 @@ def looks_away(guard: tuple[str, ...]) -> Composed:
     """Return the statement after which a guard lets all rows in."""
     match guard:
         case "null", schema, table, column:
-            return SQL(_NULLABLE).format(SQL("false"), spelt(schema, table), Literal(column))
+            return not_null((schema, table), column, so=False)
         case "domain", schema, domain, constraint:
             return SQL(_DOMAIN).format(spelt(schema, domain), Literal("x"), Literal("c"), Literal(constraint))
         case "empty", schema, domain:
@@ -127,7 +124,7 @@ def looks_again(guard: tuple[str, ...]) -> Composed:
     """Return the statement after which a guard refuses rows as before."""
     match guard:
         case "null", schema, table, column:
-            return SQL(_NULLABLE).format(SQL("true"), spelt(schema, table), Literal(column))
+            return not_null((schema, table), column)
         case "domain", schema, domain, constraint:
             return SQL(_DOMAIN).format(spelt(schema, domain), Literal("c"), Literal("x"), Literal(constraint))
         case "empty", schema, domain:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -109,7 +110,7 @@ class _Done:
     undo: str
     run: Run
     before: State
-    after: State
+    after: Mapping[QName, tuple[int, object]]  # of the tables that the plan does not touch
 
     def proof(self, report: Report, plan: Plan, wish: Wish, made: Copy, kinds: Mapping[QName, str]) -> Proof:
         """Return it as a proof of the plan."""
@@ -128,7 +129,7 @@ class _Done:
         )
 
     def _covered(self, name: QName, rows: int, kind: str, plan: Plan) -> Covered:
-        same = self.before.rows.get(name) == self.after.rows.get(name)
+        same = name in self.after and self.before.rows.get(name) == self.after[name]
         counted = any(entry.table in (name, plan.renamed.get(name)) for entry in self.run.ledger)
         repaired = "all rows are as they were" if same else "by count: the ledger adds up" if counted else "not at all"
         return Covered(rows, kind, repaired, "all rows" if not self.undo else "not at all")
@@ -146,22 +147,30 @@ class _Rehearsal:
 
     def run(self, report: Report, schema: str) -> _Done:
         """Run all of it; what fails on the copy is said to be of the copy."""
-        link = self.there.link
         with _on_the_copy():
-            shown = self.there.check(deep=self.wish.deep, choice=self.plan.choice)
+            with ThreadPoolExecutor(1) as beside:
+                found = beside.submit(self._state)
+                shown = self.there.check(deep=self.wish.deep, choice=self.plan.choice)
+                before = found.result()
             lost, new = differing(report.findings, shown.findings)
             apart = (*(f"only the target has {each}" for each in lost), *(f"only the copy has {each}" for each in new))
-            before = digests.of(link.connection)
             self.say("applying the plan to the copy")
             run = self._applied(shown)
             self.say("checking the copy")
             held = self.there.check(deep=True, choice=self.plan.choice)
             left = tuple(f"{f.slug} of {f.object}" for f in held.comparison.unsettled(self.plan.left))
-            after = digests.of(link.connection)
+            after = digests.rows_of(self.there.link.connection, self.plan.tables)
+            strayed = sorted(name for name, rows in after.items() if before.rows.get(name) != rows)
+            left += tuple(f"other rows in {name}, which the plan does not name" for name in strayed)
             proved = self._suite(schema, left)
             self.say("undoing it")
             undo = self._undone(run, before)
         return _Done(apart, left, proved, undo, run, before, after)
+
+    def _state(self) -> State:
+        """Return what the copy holds, by a session of its own, beside what else is asked."""
+        with closing(self.there.link.another()) as connection:
+            return digests.of(connection)
 
     def _applied(self, shown: Report) -> Run:
         """Apply the plan of the target, statement by statement, to the copy."""

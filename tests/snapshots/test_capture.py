@@ -130,6 +130,23 @@ def test_a_hint_keeps_a_column(broken: Database, tmp_path: Path) -> None:
     assert [email for email in emails if email not in text] == []
 
 
+def test_a_hint_masks_codes_and_numbers(broken: Database, tmp_path: Path) -> None:
+    hints = ["users.status=text", "users.max_daily_trades=personal"]
+    done = fixer.capture(
+        broken.dsn, tmp_path / "it", TRADING, scratch=broken.server.dsn, sample=10, mask=True, mask_as=hints
+    )
+    users = next(kinds for table, kinds in done.masked.items() if table.name == "users")
+
+    assert (users["status"], users["max_daily_trades"]) == ("text", "personal")
+    assert "'suspended'" not in (tmp_path / "it" / "data.sql").read_text("utf-8")
+
+
+def test_a_hint_for_no_column_is_refused(broken: Database, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="names no column"):
+        capture(broken, tmp_path / "it", mask=True, mask_as=["users.emial=personal"])
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_without_rows_it_says_what_it_does_not_show(broken: Database, tmp_path: Path) -> None:
     done = fixer.capture(broken.dsn, tmp_path / "it", TRADING, scratch=broken.server.dsn, rows=False)
 

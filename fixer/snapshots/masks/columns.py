@@ -61,8 +61,12 @@ def _plain(value: object) -> str:
     return " ".join(map(_plain, wrapped)) if isinstance(wrapped, list | tuple) else str(wrapped)
 
 
-def hinted(contract: Contract, said: Iterable[str]) -> dict[tuple[str, str], str]:
-    """Return the hints: of the models, info={"mask": KIND}, and of the call, TABLE.COLUMN=KIND; the latter win."""
+def hinted(contract: Contract, said: Iterable[str], tables: Iterable[Rows]) -> dict[tuple[str, str], str]:
+    """Return the hints: of the models, info={"mask": KIND}, and of the call, TABLE.COLUMN=KIND; the latter win.
+
+    Raises UsageError where one names no kind, or one of the call no column: else it would leave data as it is.
+    """
+    there = {(name, column) for t in tables for name in (t.name.name, str(t.name)) for column in t.columns}
     found: dict[tuple[str, str], str] = {}
     for table in contract.metadata.tables.values() if contract.metadata is not None else ():
         for column in table.columns:
@@ -73,6 +77,8 @@ def hinted(contract: Contract, said: Iterable[str]) -> dict[tuple[str, str], str
         table_name, _, column_name = place.rpartition(".")
         if not (table_name and column_name):
             raise UsageError(f"{option('mask_as', each)} should be TABLE.COLUMN={'|'.join(KINDS)}.")
+        if (table_name, column_name) not in there:
+            raise UsageError(f"{option('mask_as', each)} names no column of the target.")
         found[table_name, column_name] = kind
     for (table_name, column_name), kind in found.items():
         if kind not in KINDS:
@@ -87,10 +93,10 @@ def decide(tables: Iterable[Rows], spool: Spool, hints: Mapping[tuple[str, str],
     masked: dict[QName, dict[str, str]] = {}
     kept: list[str] = []
     for table in tables:
-        kinds = {c: k for c, k in zip(table.columns, map(_kind, table.columns, table.bases), strict=True) if k}
-        for column in kinds:
-            kinds[column] = _hint(hints, table.name, column) or kinds[column]
-        unsure = [column for column, kind in kinds.items() if kind == "text"]
+        said = {column: _hint(hints, table.name, column) for column in table.columns}
+        found = zip(table.columns, table.bases, strict=True)
+        kinds = {column: kind for column, base in found if (kind := _decided(column, base, said[column]))}
+        unsure = [column for column, kind in kinds.items() if kind == "text" and not said[column]]
         codes = _codes(table, spool, unsure) if unsure else set()
         kept += [f"{table.name}.{c}" for c, kind in kinds.items() if kind == "keep" or c in codes]
         masked[table.name] = {c: kind for c, kind in kinds.items() if kind != "keep" and c not in codes}
@@ -99,6 +105,14 @@ def decide(tables: Iterable[Rows], spool: Spool, hints: Mapping[tuple[str, str],
 
 def _hint(hints: Mapping[tuple[str, str], str], table: QName, column: str) -> str:
     return hints.get((str(table), column)) or hints.get((table.name, column)) or ""
+
+
+def _decided(column: str, base: str, said: str) -> str:
+    """Return how a column is masked, where a hint may say so; empty if it is not, and nobody has to know."""
+    kind = _kind(column, base)
+    if said == "keep":
+        return said if kind else ""
+    return said if said and (not kind or base in _TEXTS) else kind
 
 
 def _kind(column: str, base: str) -> str:
