@@ -54,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--writes", dest="pgmend_writes", default="rollback", metavar="rollback|none",
         help="points 3 and 5 write in transactions that are rolled back (the default), or not at all")  # fmt: skip
+    add("--baseline", dest="pgmend_baseline", metavar="FILE",
+        help="skip what fails only by findings of this file, which `fixer check --write-baseline` wrote")  # fmt: skip
     add("--role", dest="pgmend_role", metavar="ROLE", help="behave as the application's role does")
     add("--server", dest="pgmend_server", default="embedded", metavar="embedded|docker|DSN",
         help="where the snapshots are loaded (default: %(default)s)")  # fmt: skip
@@ -124,7 +126,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _refuse_empty(config: pytest.Config) -> None:
     """Raise UsageError where one of our options is given and empty."""
-    for option in ("dsn", "dsn_file", "contract", "scratch", "schema", "snapshots", "role", "server"):
+    for option in ("dsn", "dsn_file", "contract", "scratch", "schema", "snapshots", "role", "server", "baseline"):
         value = vars(config.option).get(f"pgmend_{option}")  # absent where our options were not added
         if any(each is not None and not each.strip() for each in (value if isinstance(value, list) else [value])):
             from fixer.errors import EMPTY

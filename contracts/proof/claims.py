@@ -18,6 +18,8 @@ def assert_nothing_found(place: Place, case: Case) -> None:
     verdict = place.verdict(case)
     if verdict.broken:
         pytest.fail(verdict.broken, pytrace=False)
+    if verdict.known:
+        pytest.skip(f"{_KNOWN}: {verdict.known}")
 
 
 def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Case) -> None:
@@ -37,8 +39,8 @@ def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Cas
         reason, failed = str(excuse), False
     else:
         return
-    if failed and (accepted := _accepted(place, case)):
-        pytest.skip(f"{accepted}: {reason}")
+    if failed and (excuse_ := _accepted(place, case) or _known(place, case)):
+        pytest.skip(f"{excuse_}: {reason}")
     if failed:
         pytest.fail(_with_repair(reason, place, case), pytrace=False)
     pytest.skip(reason)
@@ -63,6 +65,14 @@ def _accepted(place: Place, case: Case) -> str:
     return next((words for slug, words in found if case.columns or slug not in _LAX), "")
 
 
+def _known(place: Place, case: Case) -> str:
+    """Return that the baseline knows of something on the table of a case or on one that its rows refer to."""
+    tables = _ancestry(place, case)
+    found = (place.verdict(each).known for each in place.cases if each.table in tables)
+    return next((f"{_KNOWN}: {words}" for words in found if words), "")
+
+
+_KNOWN = "known by the baseline"
 _LAX = tuple(f"missing-{kind}" for kind in ("check", "exclusion", "foreign-key", "index", "not-null", "unique"))
 
 

@@ -36,6 +36,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     of_sequence: bool = False  # whether a sequence breaks it
     accepted: tuple[tuple[str, str], ...] = ()  # what the project lives with: slug, and words
+    known: str = ""  # what the baseline has of what breaks it
     acting: tuple[str, ...] = ()  # triggers and rules of the table, on the case about what it demands
 
 
@@ -62,20 +63,21 @@ def _acting(report: Report, name: QName) -> tuple[str, ...]:
 
 
 def _verdict(findings: Sequence[Finding], command: str) -> Verdict:
-    broken = [finding for finding in findings if finding.breaks]
+    broken = [finding for finding in findings if finding.breaks and not finding.known]
     notes = tuple(f"{f.severity}: {described(f)}" for f in findings if not (f.breaks or f.accepted))
     accepted = tuple(
         (f.slug, f"{f.accepted.term} ({f.accepted.reason}): {described(f)}") for f in findings if f.accepted
     )
+    known = "; ".join(described(finding) for finding in findings if finding.breaks and finding.known)
     notes += tuple(words for _, words in accepted)
     if not broken:
-        return Verdict("", notes, accepted=accepted)
+        return Verdict("", notes, accepted=accepted, known=known)
     lines = [described(finding) for finding in broken]
     reasons = [f.repair.refusal or "no repair is known" for f in broken if f.repair.label == "manual"]
     lines += [f"needs a human decision: {reason}" for reason in dict.fromkeys(reasons)]
     if len(reasons) < len(broken):
         lines.append(f"repair: {command}")
-    return Verdict("\n".join(lines), notes, any("sequence" in finding.slug for finding in broken), accepted)
+    return Verdict("\n".join(lines), notes, any("sequence" in f.slug for f in broken), accepted, known=known)
 
 
 def described(finding: Finding) -> str:

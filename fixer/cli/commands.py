@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +15,13 @@ from fixer.api import Session
 from fixer.cli import options, outcome
 from fixer.cli.options import Settings, common
 from fixer.cli.outcome import known
+from fixer.cli.outputs import options as reports
 from fixer.connect.link import Link, opened
 from fixer.connect.redact import redact
 from fixer.contract.project import contract_named, scratch_named
 from fixer.contract.source import Source
-from fixer.errors import TargetError, UsageError
+from fixer.errors import UsageError
 from fixer.model.choice import EVERYTHING, Choice
-from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run
@@ -61,25 +61,21 @@ def _named(name: str | None, scratch: str | None) -> Source:
 @options.dsn
 @options.deep
 @options.role
+@reports.of_check
 @common
-def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None) -> int:
+def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None, **gate: Any) -> int:
     """Print findings by point, and the summary; change nothing."""
+    from fixer.cli.gate.checking import conclude, of_words
+
+    words = of_words(settings.fail_on, **gate)
     with _session(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
-    unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
-    known.findings = report.findings
-    if not (unreadable and known.json):  # or else it is one document with the error
-        following = settings.following(dsn_argument, report.contract, deep=deep)
-        shown = findings.of_report(report, following=following, verbose=settings.verbose > 0)
-        settings.show(shown, lambda: as_json.of_report(report))
-    if unreadable:
-        raise TargetError("Not all rows could be read: each such finding says why, and what lets this role read them.")
-    return 0 if report.ok else 1
+    return conclude(settings, words, report, dsn_argument, deep=deep, role=role)
 
 
 @commands.command()
 @options.dsn
-@options.file_option("-o", "--output", help="Keep the plan for `fixer apply`; - prints it.")
+@reports.of_plan
 @options.file_option("--sql", "script", help="Write it as a psql script; - prints that.")
 @options.mode
 @options.max_moved
@@ -106,7 +102,7 @@ def plan(
         raise UsageError("The plan and the script cannot both go to the standard output: name a file for one.")
     with _session(settings, dsn_argument) as session:
         bounds = session.bounds(max_moved)
-        _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
+        report, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
         bounds.bound(made)
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
@@ -114,12 +110,12 @@ def plan(
             plans.write(script, as_sql.of_plan(made, session.render, session.link.settings, session.moment(made)))
     if output:
         plans.write(output, as_json.of_plan(made) + "\n")
-    if "-" not in (output, script):
-        chosen = {"--skip": skip, "--only": only, "--max-moved": max_moved}
-        following = settings.applying(dsn_argument, chosen) + " --deep" * deep
-        shown = as_text.of_plan(made, verbose=settings.verbose > 0, following=following)
-        settings.show(shown, lambda: as_json.of_plan(made))
-    return 1 if made.steps or made.refusals or made.left else 0
+    code = 1 if (made.steps or made.refusals or made.left) and settings.fail_on != "never" else 0
+    chosen = {"--skip": skip, "--only": only, "--max-moved": max_moved}
+    following = settings.applying(dsn_argument, chosen) + " --deep" * deep
+    forms = plans.forms_of_plan(made, report, settings, following, passed=not code)
+    settings.tell(forms, exit_code=code, taken="-" in (output, script))
+    return code
 
 
 @commands.command()
@@ -133,6 +129,7 @@ def plan(
 @options.deep
 @options.skip
 @options.only
+@reports.of_apply
 @common
 def apply(
     settings: Settings,
@@ -169,8 +166,9 @@ def apply(
             plans.ask(f"Apply this plan to {session.link.target}?", "to apply the plan")
         carry = partial(session.apply, chosen, report, allowed=allow_hazards, bounds=bounds)
         run = _applied(settings, session.link, chosen, carry, Pace(max_lag, throttle))
-    settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
-    return 0 if run.ok else 1
+    code = 0 if run.ok else 1
+    settings.tell(plans.forms_of_run(run, settings), exit_code=code)
+    return code
 
 
 def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Run], pace: Pace) -> Run:

@@ -14,6 +14,7 @@ import click
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
+from fixer.cli.outputs import FORMATS, STANDARD, Output, files
 from fixer.connect import interrupt, patience
 from fixer.connect.redact import redact
 from fixer.connect.settings import seconds
@@ -27,6 +28,7 @@ from fixer.report import streams
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from fixer.cli.outputs.documents import Forms
     from fixer.report.findings import Next
 
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
@@ -48,11 +50,26 @@ class Settings:
     quiet: bool
     color: bool
     log_file: str | None
+    reports: tuple[Output, ...] = ()  # what `--output` names
+    show_values: bool = False
+    fail_on: str = "error"
 
     @property
     def speaks(self) -> bool:
         """Whether a person is shown what happens."""
-        return self.format == "text" and not self.quiet
+        return self.format == "text" and not self.quiet and all(output.path != STANDARD for output in self.outputs)
+
+    @property
+    def outputs(self) -> list[Output]:
+        """All documents to write; text on the standard output is none, unless `--output` says so."""
+        return [*([] if self.format == "text" else [Output(self.format)]), *self.reports]
+
+    @property
+    def place(self) -> str:
+        """The file that declares the contract."""
+        from fixer.cli.outputs.place import place_of
+
+        return place_of(known.contract)
 
     def target(self, argument: str | None = None) -> Target:
         """Return the target that the options, the argument of the command or the environment name."""
@@ -101,17 +118,37 @@ class Settings:
 
     def check_output(self) -> None:
         """Check that the result can be written, before the database is changed."""
-        if self.format == "json" or not self.quiet:
+        if not self.quiet or any(output.path == STANDARD for output in self.outputs):
             streams.check()
+        for output in self.outputs:
+            if output.path != STANDARD:
+                files.see_that_it_can_be_written(output.path)
 
     def show(self, text: RenderableType, json_text: Callable[[], str]) -> None:
-        """Print a result in the format that was asked for."""
-        if self.format == "json":
-            outcome.emit(json_text() + "\n")
-        elif not self.quiet:
+        """Print a result that has the formats text and JSON."""
+        from fixer.cli.outputs.documents import Forms
+
+        self.tell(Forms(lambda: text, json_text))
+
+    def tell(self, forms: Forms, *, exit_code: int = 0, taken: bool = False) -> None:
+        """Give a result in all formats that were asked for, but on the standard output only if that is not `taken`."""
+        if not taken:
+            self.say(forms)
+        self.document(forms, exit_code=exit_code, taken=taken)
+
+    def say(self, forms: Forms) -> None:
+        """Show a result to a person, if one is there."""
+        if self.speaks:
             from fixer.report import text as as_text
 
-            as_text.show(self.console(), text)
+            as_text.show(self.console(), forms.text())
+
+    def document(self, forms: Forms, *, exit_code: int = 1, taken: bool = False) -> None:
+        """Write a result to all outputs; raise OutputFailed at the end if one of them cannot be written."""
+        if outputs := [output for output in self.outputs if not (taken and output.path == STANDARD)]:
+            from fixer.cli.outputs.documents import write_all
+
+            write_all(outputs, forms, exit_code=exit_code, show_values=self.show_values)
 
 
 def filled(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -188,7 +225,7 @@ _COMMON = (
            help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, a database, or self. [default: self]"),
     option("--scratch", metavar="SERVER", help="Where throw-away databases are made: a DSN, or docker:IMAGE."),
     option("--schema", default="public", show_default=True, metavar="NAME", help="Where tables without one stand."),
-    click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
+    click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True),
     option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
     option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),
     click.option("-v", "--verbose", count=True, help="Show statements; -vv shows the log."),
@@ -201,11 +238,14 @@ _COMMON = (
 def common(command: Callable[..., int]) -> Callable[..., int]:
     """Give a command the options that every command takes, as one Settings."""
 
+    from fixer.cli.outputs.options import reports_of
+
     @wraps(command)
     def wrapped(**options: Any) -> int:  # click hands each option over by its name
         mine = {each.name: options.pop(each.name) for each in fields(Settings) if each.name in options}
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
-        settings = Settings(**mine, color=not no_color)
+        with outcome.carried():
+            settings = Settings(**mine, reports=reports_of(command, mine["format"], options), color=not no_color)
         interrupt.listen()
         patience.show(None if settings.quiet else outcome.complain)
         with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1, complain=outcome.complain):

@@ -6,17 +6,17 @@ An unexpected error exits 2, since 1 means findings, and its sentence says what 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from fixer.cli.outputs import STANDARD, Output, asked
 from fixer.connect import memory, startup
 from fixer.errors import OutputFailed, PgmendError, missing, speak_of_flags
 from fixer.report import streams
@@ -35,18 +35,23 @@ _LONGEST = 300  # characters of the text of an unexpected error
 class Known:
     """What is known of the running command; a process runs one."""
 
-    json: bool = False
+    command: str = "fixer"
+    outputs: tuple[Output, ...] = ()  # documents for machines that were asked for
+    written: set[Output] = field(default_factory=set)
     log_file: str | None = None
     target: Target | None = None
     contract: str | None = None
     findings: tuple[Finding, ...] = ()
     stands: str = NOTHING  # what is true of the database
     verdict: int | None = None  # once it is committed
-    shown: bool = False  # whether the JSON document is written
 
     def committed(self, words: str, verdict: int = 0) -> None:
         """Note what was committed, in case the report fails."""
         self.stands, self.verdict = words, verdict
+
+    def wrote(self, path: str) -> None:
+        """Note that a document was written there."""
+        self.written |= {output for output in self.outputs if output.path == path}
 
 
 known = Known()
@@ -71,7 +76,7 @@ def run(command: Callable[[], object]) -> NoReturn:
     speak_of_flags()
     streams.prepare()
     threading.excepthook = _log_of_thread
-    known.json = _wants_json(sys.argv[1:])
+    known.outputs = asked(sys.argv[1:])
     try:
         code = command()
         if not isinstance(code, int):  # Python would exit by 0
@@ -86,7 +91,7 @@ def run(command: Callable[[], object]) -> NoReturn:
 def emit(text: str) -> None:
     """Write a document for machines."""
     streams.emit(text)
-    known.shown = True
+    known.wrote(STANDARD)
 
 
 def complain(message: str) -> None:
@@ -103,20 +108,10 @@ def note(sentences: Iterable[str]) -> None:
         complain(each)
 
 
-def _wants_json(words: list[str]) -> bool:
-    """Return whether the words ask for JSON, even if click refuses them."""
-    found = re.findall(r"(?:^|\0)--format[=\0]([^\0]*)", "\0".join(words))
-    return found[-1:] == ["json"]
-
-
 def _ended(error: BaseException) -> int:
     """Report why the command ended; return the exit code."""
     code, message = _meaning(error)
-    if known.json and not known.shown:
-        try:
-            emit(_document(message, error))
-        except OutputFailed:
-            code = max(code, FAILED)
+    code = _documented(message, error, code)
     if isinstance(error, click.ClickException):
         with suppress(OSError):
             error.show(file=sys.stderr)
@@ -173,13 +168,20 @@ def _module(error: BaseException) -> str:
     return found
 
 
-def _document(message: str, error: BaseException) -> str:
-    from fixer.connect.redact import redact
-    from fixer.report import json as as_json
+def _documented(message: str, error: BaseException, code: int) -> int:
+    """Write why the command ended to each output that has no document yet; return the exit code."""
+    lacking = [output for output in known.outputs if output not in known.written]
+    if lacking:
+        from fixer.cli.outputs.failed import write_to
+        from fixer.connect.redact import redact
 
-    target = known.target.redacted if known.target else None
-    said = redact(message, known.target)
-    return as_json.of_error(target, known.contract, known.findings, said, _sqlstate(error)) + "\n"
+        said = redact(message, known.target)
+        failed = write_to(lacking, known, said, _sqlstate(error), code)
+        for reason in failed:
+            if reason not in message:
+                complain(reason)
+        code = max(code, FAILED) if failed and known.verdict is None else code
+    return code
 
 
 def _sqlstate(error: BaseException) -> str | None:

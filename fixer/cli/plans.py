@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fixer.api import Session
 from fixer.cli import outcome
 from fixer.cli.options import Settings
+from fixer.cli.outputs import STANDARD, files
+from fixer.cli.outputs.documents import Forms
 from fixer.errors import NeedsPermission, PlanRefused, UsageError
 from fixer.model.plan import Plan, from_json
 from fixer.model.run import Run
@@ -21,33 +24,16 @@ from fixer.report import text as as_text
 from fixer.runner.limits import Bounds
 from fixer.runner.preflight import permit
 
+if TYPE_CHECKING:
+    from fixer.model.report import Report
+    from fixer.report.account import Account
+
 
 def write(path: str, text: str) -> None:
     """Write a file; `-` is the standard output."""
-    if path == "-":
+    if path == STANDARD:
         return outcome.emit(text)
-    file = Path(path)
-    try:
-        before = file.read_bytes() if file.is_file() else None
-        with _as_it_was(file, before):
-            file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"The file cannot be written: {error.strerror}: {path}.") from None
-
-
-@contextmanager
-def _as_it_was(file: Path, before: bytes | None) -> Iterator[None]:
-    """Leave a file as it was where it cannot be written whole: half a script of psql ends in silence."""
-    is_new = not file.exists()
-    try:
-        yield
-    except OSError:
-        with suppress(OSError):
-            if is_new:
-                file.unlink()
-            elif before is not None:
-                file.write_bytes(before)
-        raise
+    return files.write(path, text)
 
 
 def read(path: str, mode: str | None) -> Plan:
@@ -85,16 +71,48 @@ def announce(settings: Settings, plan: Plan) -> None:
 def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], bounds: Bounds, session: Session) -> None:
     """Raise NeedsPermission where a plan needs what was not allowed, or moves too many rows, or unknown many.
 
-    A JSON reader gets the run that was not begun.
+    Machines get the run that was not begun.
     """
     try:
         permit(plan, allowed)
         bounds.permit(plan)
     except NeedsPermission:
-        if settings.format == "json":
-            nothing = Run(session.link.target, session.contract.name, plan)
-            outcome.emit(as_json.of_run(nothing) + "\n")
+        settings.document(forms_of_run(Run(session.link.target, session.contract.name, plan), settings))
         raise
+
+
+def forms_of_plan(plan: Plan, report: Report | None, settings: Settings, following: str, *, passed: bool) -> Forms:
+    """Return the forms of a plan, with the report that it was made from."""
+
+    def html(show_values: bool) -> str:
+        from fixer.report.html import of_plan
+
+        return of_plan(plan, report, show_values=show_values)
+
+    def account() -> Account:
+        from fixer.report.account import of_plan
+
+        return of_plan(plan, following=following, place=settings.place, passed=passed)
+
+    shown = partial(as_text.of_plan, plan, verbose=settings.verbose > 0, following=following)
+    return Forms(shown, partial(as_json.of_plan, plan), account, html)
+
+
+def forms_of_run(run: Run, settings: Settings) -> Forms:
+    """Return the forms of a run, or of one that was not begun."""
+
+    def html(show_values: bool) -> str:
+        from fixer.report.html import of_run
+
+        return of_run(run, show_values=show_values)
+
+    def account() -> Account:
+        from fixer.report.account import of_run
+
+        return of_run(run, place=settings.place)
+
+    shown = partial(as_text.of_run, run, verbose=settings.verbose > 0)
+    return Forms(shown, partial(as_json.of_run, run), account, html)
 
 
 def ask(question: str, deed: str) -> None:

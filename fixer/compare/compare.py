@@ -17,6 +17,7 @@ from itertools import groupby
 from fixer import defects
 from fixer.compare.choosing import judged, left_out, see_that_they_exist
 from fixer.compare.feasibility import columns_of, why_not
+from fixer.compare.identity import told_apart
 from fixer.compare.reading import Doubts, Measure, Reading, remembered
 from fixer.compare.standing import Stood, unasked
 from fixer.compare.unchanged import alike, still_alike
@@ -102,7 +103,9 @@ def _compared(
     visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
     consequences = [f for f in findings if not any(f is other for other in visible)]
     actual = _measured(actual, {finding.table for finding in findings}, reading.measure)
-    return Comparison(actual, future, contract, _ordered(_told_once(visible)), _ordered(consequences), choice)
+    seen = told_apart(_ordered(_told_once(visible)), contract)
+    later = told_apart(_ordered(consequences), contract, seen)
+    return Comparison(actual, future, contract, seen, later, choice)
 
 
 def _without_keys(

@@ -24,6 +24,7 @@ def unreadable(finding: Finding, error: str, actual: Schema, *, denied: bool) ->
         message=why,
         rows=0,
         only_with_rows=False,
+        aspect=finding.id,
         repair=refuse(f"let this role read all rows: {ways}" if ways else f"its rows could not be read: {error}"),
     )
 

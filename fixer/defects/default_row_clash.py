@@ -36,12 +36,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]
     """Yield the default rows, with the probe for another row that holds their unique values."""
     for name, row in walk.default_rows(actual, contract):
         if clash := clashing(name, row, actual, contract):
-            message = (
-                f"{name.name} should have the default row {described(name, row, contract)},"
-                " but another row has its unique values"
-            )
+            which = described(name, row, contract)
+            message = f"{name.name} should have the default row {which}, but another row has its unique values"
             asks = partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False)
-            yield Finding(SLUG, POINT, OfDefaultRow(name, row), message, only_with_rows=True, asks=asks)
+            about = OfDefaultRow(name, row)
+            yield Finding(SLUG, POINT, about, message, only_with_rows=True, asks=asks, aspect=which)
 
 
 def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:

@@ -67,7 +67,8 @@ def _too_long(table: Table, wanted: Column, found: Column, actual: Schema) -> It
     left = refuse("shorten them, or let the contract take longer ones")
     message = f"{name.name}.{found.name} should hold what {wanted.type} takes, holds longer texts"
     asks = partial(rows_where, actual, name, longer)
-    yield Finding(SLUG, POINT, OfColumn(name, found.name), message, only_with_rows=True, asks=asks, repair=left)
+    finding = Finding(SLUG, POINT, OfColumn(name, found.name), message, only_with_rows=True, asks=asks, repair=left)
+    yield replace(finding, aspect="length")
 
 
 def _collated(table: Table, wanted: Column, found: Column) -> Iterator[Finding[OfColumn]]:

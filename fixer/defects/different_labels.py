@@ -117,7 +117,7 @@ def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> F
     message = f"rows of {table.name.name} hold {labels} in {table.name.name}.{wanted.name}, which the contract lacks"
     asks = partial(_holding, actual, table, wanted, tuple(unknown))
     about = Labels(table.name, wanted.name, ways, unknown=True)
-    return Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
+    return Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True, aspect="rows")
 
 
 def _holding(actual: Schema, table: Table, column: Column, unknown: tuple[str, ...]) -> Probe:

@@ -64,7 +64,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfApart]]:
         if should and has and own and not has.created and has.name not in told and _steps_otherwise(should, has):
             told.add(has.name)
             message = f"{table.name.name}.{column.name} should count by {should.increment}, counts by {has.increment}"
-            yield Finding(SLUG, POINT, OfApart(table.name, replace(has, increment=should.increment), has), message)
+            about = OfApart(table.name, replace(has, increment=should.increment), has)
+            yield Finding(SLUG, POINT, about, message, aspect=column.name)
 
 
 def _steps_otherwise(wanted: Sequence, found: Sequence) -> bool:

@@ -32,7 +32,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
     for about in code.enabled_otherwise(actual, contract):
         if about.found.enabled != "D":
             wanted, found = _FIRES[about.wanted.enabled], _FIRES[about.found.enabled]
-            yield Finding(SLUG, POINT, about, f"the trigger {about.object} should {wanted}, is to {found}")
+            message = f"the trigger {about.object} should {wanted}, is to {found}"
+            yield Finding(SLUG, POINT, about, message, aspect="fires")
 
 
 def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Repair:

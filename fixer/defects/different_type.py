@@ -52,9 +52,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
         if found and default and default[1] != (given[1] if given else ""):
             message = f"{spelt} should default to {default[1]}, defaults to {given[1] if given else 'nothing'}"
             left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT {default[1]}")
-            yield Finding(SLUG, POINT, OfTable(name), message, repair=left)
+            yield Finding(SLUG, POINT, OfTable(name), message, repair=left, aspect="default")
         if (said := _told(wanted, found)) and _is_lone(name, contract, directly=" AS ENUM (" in wanted):
-            yield Finding(SLUG, POINT, OfTable(name), f"{spelt} should {said[0]}", repair=refuse(said[1].format(spelt)))
+            message, left = f"{spelt} should {said[0]}", refuse(said[1].format(spelt))
+            yield Finding(SLUG, POINT, OfTable(name), message, repair=left, aspect="kind")
     for table, meant, column in walk.columns(actual, contract):
         type_ = named(column.full_type)
         apart = column.base and meant.supplied and not column.supplied and not contract.schema.types

@@ -62,12 +62,13 @@ def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Com
     should = f"{here} should hold what its legacy column {old} holds"
     copies = Finding(SLUG, POINT, about, should, only_with_rows=True)
     yield copies, q.all_of([only, known])
-    left = replace(copies, message=f"{should}, cannot hold all of it", repair=refuse(why))
+    left = replace(copies, message=f"{should}, cannot hold all of it", repair=refuse(why), aspect="misfits")
     yield left, SQL("{} AND ({}) IS NOT TRUE").format(only, known)
     differing = replace(
         copies,
         message=f"{here} and its legacy column {old} should agree, hold different values",
         severity="warning",  # they may differ once code writes to one of them alone
+        aspect="values",
         repair=refuse(f"only a person can tell whether {column} or {old} is right"),
     )
     yield differing, SQL("{}::text <> {}::text").format(q.column(old), q.column(column))

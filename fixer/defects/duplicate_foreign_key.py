@@ -52,7 +52,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Extra]]:
                     f" {'one foreign key' if wanted == 1 else f'{wanted} foreign keys'},"
                     f" has {extra.name} to {ends_at(extra)} as well"
                 )
-                yield Finding(SLUG, POINT, Extra(key, extra), message)
+                yield Finding(SLUG, POINT, Extra(key, extra), message, aspect=extra.name)
 
 
 def repair(finding: Finding[Extra], actual: Schema, contract: Contract) -> Repair:

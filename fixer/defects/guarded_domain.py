@@ -89,7 +89,7 @@ def _narrow(found: Column, meant: Column, table: Table) -> Finding[OfColumn]:
     where, column = q.quoted(table.stored_as or table.name), q.quoted([found.stored_as or found.name])
     moved = f"ALTER TABLE {where} ALTER COLUMN {column} TYPE"
     left = refuse(f"create a domain over {meant.base} under another name, then run for each column: {moved} …")
-    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, repair=left)
+    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, repair=left, aspect="type")
 
 
 def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfColumn]:
@@ -99,7 +99,7 @@ def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfC
     ways = f"ALTER DOMAIN {domain} " + ("SET NOT NULL" if guard == "NOT NULL" else f"ADD {guard}")
     asks = partial(rows_where, actual, table.name, _breaks(guard, found))
     left = refuse(f"once no row breaks it, run: {ways}")
-    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, asks=asks, repair=left)
+    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, asks=asks, repair=left, aspect=guard)
 
 
 def _breaks(guard: str, found: Column) -> Composable:
@@ -129,7 +129,8 @@ def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding
     message = f"{here} should take what the contract allows, {whose} demands {guard}"
     severity = "error" if guard == "NOT NULL" and not found.fills and not domain else "warning"
     ways = refuse(_ways(guard, found, wanted, table))
-    return Finding(SLUG, POINT, OfColumn(table.name, wanted.name), message, severity=severity, repair=ways)
+    about = OfColumn(table.name, wanted.name)
+    return Finding(SLUG, POINT, about, message, severity=severity, repair=ways, aspect=guard)
 
 
 def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:

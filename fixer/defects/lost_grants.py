@@ -47,7 +47,8 @@ def _shut(application: Application, contract: Contract) -> Iterator[Finding[OfTa
         if lack.kind == "schema" and there:  # to reference a table of a schema takes no right on it
             first = min(there)
             wanted = f"the schema {first.schema} should be open to {application.role}, which has no USAGE"
-            yield _finding(OfTable(first), wanted, _granting("USAGE", "SCHEMA", [first.schema], application))
+            way = _granting("USAGE", "SCHEMA", [first.schema], application)
+            yield _finding(OfTable(first), wanted, way, "schema")
 
 
 def _of_table(wanted: Table, table: Table, application: Application) -> Iterator[Finding[OfTable]]:
@@ -69,7 +70,8 @@ def _part(lack: Lack, application: Application) -> Finding[OfTable]:
     part = f"{lack.table.name}.{lack.column}" if lack.column else lack.table.name
     wanted = f"{part} should be written by {application.role}, which has no {lack.deed} on {lack.kind} {spelt}"
     name = lack.object if lack.kind == "sequence" else None
-    return _finding(about, wanted, _granting(lack.deed, lack.kind.upper(), name, application, spelt))
+    way = _granting(lack.deed, lack.kind.upper(), name, application, spelt)
+    return _finding(about, wanted, way, f"{lack.deed} {lack.kind} {spelt}")
 
 
 def _missing(wanted: Table, table: Table, application: Application) -> list[str]:
@@ -111,8 +113,8 @@ def _granting(right: str, kind: str, name: QName | Sequence[str] | None, of: App
     return f"let its owner run: GRANT {right} ON {kind} {q.quoted(name) if name else spelt} TO {q.quoted([of.role])}"
 
 
-def _finding(about: OfTable, message: str, way: str) -> Finding[OfTable]:
-    return Finding(SLUG, POINT, about, message, repair=refuse(way))
+def _finding(about: OfTable, message: str, way: str, aspect: str = "") -> Finding[OfTable]:
+    return Finding(SLUG, POINT, about, message, repair=refuse(way), aspect=aspect)
 
 
 # What --role sets for a session is set for the database; the role is one that every server has.

@@ -39,7 +39,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]
         condition = absent(name, row, actual, contract) + free
         message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
         asks = partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False)
-        yield Finding(SLUG, POINT, OfDefaultRow(name, row), message, only_with_rows=True, asks=asks)
+        about, aspect = OfDefaultRow(name, row), described(name, row, contract)
+        yield Finding(SLUG, POINT, about, message, only_with_rows=True, asks=asks, aspect=aspect)
 
 
 def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:

@@ -55,14 +55,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfGrants]]:
             rights = ", ".join(sorted({_right(each) for each in grants}))
             name = f"{word.lower()} {home}" if home.name else f"schema {home.schema}"
             message = f"the {name} should be open to {role}, which lacks {rights}"
-            yield Finding(SLUG, POINT, OfGrants(home, grants[0], grants), message)
+            about, aspect = OfGrants(home, grants[0], grants), f"{word} {role}"
+            yield Finding(SLUG, POINT, about, message, aspect=aspect)
     for role, group in groupby(sorted((g for g in lacking if {*g.roles} & there), key=_role), key=_role):
         grants = tuple(group)
         said = "one grant" if len(grants) == 1 else f"{len(grants)} grants"
         message = f"the role {role} should exist, of which the contract says {said}, is missing"
         about = OfGrants(grants[0].home, grants[0], grants)
         why = f"run: CREATE ROLE {as_needed(role)}; then plan again"
-        yield Finding(SLUG, POINT, about, message, severity="warning", repair=refuse(why))
+        aspect = f"ROLE {role}"
+        yield Finding(SLUG, POINT, about, message, severity="warning", repair=refuse(why), aspect=aspect)
 
 
 def _can_be(grant: Code, actual: Schema, contract: Contract) -> bool:

@@ -46,7 +46,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfParent]]:
         for parent in wanted.parents:
             if parent not in table.parents and parent in actual.tables and actual.tables[parent].is_table:
                 message = f"{table.name.name} should INHERIT from {parent.name}, does not"
-                yield Finding(SLUG, POINT, OfParent(table.name, parent), message)
+                yield Finding(SLUG, POINT, OfParent(table.name, parent), message, aspect=str(parent))
 
 
 def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Repair:

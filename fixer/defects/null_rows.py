@@ -98,7 +98,7 @@ def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -
         message = f"{here} should hold a value, is NULL; {what} would refuse the contract's value"
         why = refuse(f"write other values, as by {write}, or declare another backfill for {column.name}")
         about = OfColumn(table.name, column.name)
-        yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
+        yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why, aspect=what)
 
 
 def _unfit(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Refused]:

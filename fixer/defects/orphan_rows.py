@@ -79,7 +79,7 @@ def _further(orphans: Finding[OfForeignKey], actual: Schema, contract: Contract)
     key = orphans.about.wanted
     if not (_is_declared(key, contract) or key.table == key.target):
         message, why = f"{orphans.message}, which has none at all", _refind(key, contract)
-        yield replace(orphans, message=message, asks=partial(_forlorn, key, actual), repair=why)
+        yield replace(orphans, message=message, asks=partial(_forlorn, key, actual), repair=why, aspect="no parents")
     yield from _refused(key, actual, contract, vouched=orphans.vouched)
 
 
@@ -123,9 +123,8 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
         message = f"{key.table.name}.{columns} points at no row of {key.target.name}; {what} would refuse {deed}"
         way = hint(key.table, key.columns[0], "orphans", '"quarantine"', contract)
         why = refuse(f"change these rows, or declare {way} for {columns}")
-        yield Finding(
-            SLUG, POINT, OfForeignKey(key), message, asks=asks, only_with_rows=True, vouched=vouched, repair=why
-        )
+        finding = Finding(SLUG, POINT, OfForeignKey(key), message, asks=asks, only_with_rows=True, vouched=vouched)
+        yield replace(finding, repair=why, aspect=what)
 
 
 def _orphans(key: ForeignKey, actual: Schema) -> Probe:

@@ -50,7 +50,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfRefused]]:
     for each in contract.refused:
         verb = "have" if each.name else "be"
         message = f"{each.table.name} should {verb} {each.what}, which PostgreSQL refuses: {each.said}"
-        yield Finding(SLUG, _point(each), OfRefused(each.table, each), message, repair=refuse(_way_out(each)))
+        about, why = OfRefused(each.table, each), refuse(_way_out(each))
+        yield Finding(SLUG, _point(each), about, message, repair=why, aspect=each.what)
 
 
 def _point(refused: Refused) -> int:

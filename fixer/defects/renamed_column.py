@@ -38,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
             message = f"{table.name.name}.{column.name} is missing, but {name} holds values of its type"
             why = refuse(renamed_from(table.name, column.name, name, contract))
             about = WantedColumn(table.name, column)
-            yield Finding(SLUG, POINT, about, message, "info", asks=asks, only_with_rows=True, repair=why)
+            yield Finding(SLUG, POINT, about, message, "info", asks=asks, only_with_rows=True, repair=why, aspect=name)
 
 
 def _candidates(wanted: Table, table: Table, column: Column, contract: Contract) -> list[str]:

@@ -34,7 +34,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
             if pointing:
                 message += f", and {pointing.table.name}.{', '.join(pointing.columns)} references it"
             severity = "error" if pointing else "info"
-            yield Finding(SLUG, POINT, OfTable(name), message, severity, repair=refuse(renamed_to(twin, contract)))
+            why = refuse(renamed_to(twin, contract))
+            yield Finding(SLUG, POINT, OfTable(name), message, severity, repair=why, aspect=str(twin.name))
 
 
 def _pointing(missing: QName, other: QName, actual: Schema, contract: Contract) -> Iterator[ForeignKey]:

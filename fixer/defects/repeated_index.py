@@ -52,7 +52,7 @@ def _finding(table: Table, indexes: list[Index]) -> Finding[OfTable]:
     named = ", ".join(index.name for index in others[:NAMED]) + (", …" if len(others) > NAMED else "")
     message = f"{table.name.name} needs {what} once, has it {len(indexes)} times: {first.name}, {named}"
     why = refuse(f"drop those that no foreign key uses, such as by: {removal(others[-1], table.name)}")
-    return Finding(SLUG, POINT, OfTable(table.name), message, severity="info", repair=why)
+    return Finding(SLUG, POINT, OfTable(table.name), message, severity="info", repair=why, aspect=what)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:

@@ -76,21 +76,24 @@ def _failing(row: LeftOut) -> Iterator[Finding[OfColumn]]:
         if spent := _spent(column, row.actual):
             drop = "DROP IDENTITY" if column.identity else "DROP DEFAULT"
             left = refuse(f"give {spent[0]} more numbers, or run: {_without(table, column, drop)}")
-            yield Finding(SLUG, POINT, about, f"{here}, {spent[1]}", repair=left)
+            yield Finding(SLUG, POINT, about, f"{here}, {spent[1]}", repair=left, aspect="value")
         elif does := row.by_body(column):
             severity = "warning" if is_refilled(table) and column.not_null else "error"
             message = f"{here}, its default {column.default} {does}"
-            yield Finding(SLUG, POINT, about, message, severity, repair=refuse(_ways(table, column)))
+            left = refuse(_ways(table, column))
+            yield Finding(SLUG, POINT, about, message, severity, repair=left, aspect="value")
         elif found := row.of_contract(column):
             message = f"{here}, its expression {column.default} fails for a row that the contract allows"
             severity, left = "error" if found[1] else "warning", refuse(_ways(table, column))
-            yield Finding(SLUG, POINT, about, message, severity, asks=found[0], of_values=True, repair=left)
+            yield Finding(
+                SLUG, POINT, about, message, severity, asks=found[0], of_values=True, repair=left, aspect="value"
+            )
         elif column.fills and not column.guards and (asks := row.unfit(column)):
             what = "its expression" if column.generated else "its default"
             message = f"{here}, {what} {column.default} gives none that it takes"
             severity = "warning" if is_refilled(table) and not column.generated else "error"
             left = refuse(_ways(table, column))
-            yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=left)
+            yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=left, aspect="value")
 
 
 def _spent(column: Column, actual: Schema) -> tuple[str, str] | None:

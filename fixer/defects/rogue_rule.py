@@ -36,7 +36,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
                 always = "DO INSTEAD" in rule.does and "WHERE" not in rule.does
                 why = f"drop it, or run: ALTER TABLE {q.quoted(table.name)} DISABLE RULE {q.quoted([rule.name])}"
                 severity = "error" if always else "warning"
-                yield Finding(SLUG, POINT, OfTable(table.name), message, severity=severity, repair=refuse(why))
+                about, left = OfTable(table.name), refuse(why)
+                yield Finding(SLUG, POINT, about, message, severity=severity, repair=left, aspect=rule.name)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:

@@ -80,7 +80,8 @@ def _failing(row: LeftOut, others: Iterable[Index]) -> Iterator[Finding[RogueInd
             why = refuse(f"if nothing needs it, run: {removal(index, name)}")
             about = RogueIndex(name, index)
             message = f"{message}: {index.what}"
-            yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=why)
+            found_ = Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=why)
+            yield replace(found_, aspect="values")
 
 
 def _below(index: Index, wanted: Table, root: Table) -> Claim | None:

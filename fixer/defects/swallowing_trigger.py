@@ -77,7 +77,8 @@ def _finding(
         severity = "error" if "INSERT" in deeds and not table.heirs else "warning"
     way = f"ALTER TABLE {q.quoted(table.name)} DISABLE TRIGGER {q.quoted([trigger.name])}"
     why = f"mend its function, or run: {way}" if isinstance(trigger, Trigger) else "mend its function, or drop it"
-    return Finding(SLUG, POINT, OfTable(table.name), message, severity=severity, repair=refuse(why))
+    about = OfTable(table.name)
+    return Finding(SLUG, POINT, about, message, severity=severity, repair=refuse(why), aspect=trigger.name)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:

@@ -97,12 +97,14 @@ def _shared(texts: Texts, actual: Schema, copies_told: bool) -> Iterator[Finding
     """Yield the findings for parents that share a text: identical ones, and those that only a person can tell apart."""
     target, legacy, about = texts.key.target, texts.legacy, OfColumn(texts.key.table, texts.column)
     apart = f"{target.name}.{legacy} should tell rows apart, several rows share it"
-    yield Finding(SLUG, POINT, about, apart, only_with_rows=True, asks=partial(rivals_of, texts, actual))
+    asks = partial(rivals_of, texts, actual)
+    yield Finding(SLUG, POINT, about, apart, only_with_rows=True, asks=asks, aspect=f"{legacy} of several")
     if texts.mixed:
         clash = (
             f"{target.name}.{legacy} should tell rows apart, other rows have it as their {texts.key.target_columns[0]}"
         )
-        yield Finding(SLUG, POINT, about, clash, only_with_rows=True, asks=partial(clashes_of, texts, actual))
+        asks = partial(clashes_of, texts, actual)
+        yield Finding(SLUG, POINT, about, clash, only_with_rows=True, asks=asks, aspect=f"{legacy} of others")
     if not copies_told:
         message = f"{target.name} should have each {legacy} once, has identical rows"
         asks = partial(copies_of, texts, actual)
@@ -132,7 +134,7 @@ def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[F
             yield Finding(SLUG, POINT, InPlace(key, texts), message, asks=asks, only_with_rows=True)
             about, asks = OfColumn(key.table, column), partial(Probe, q.rows_of(child), doubtful(texts, actual), show)
             apart = f"{key.table.name}.{column} should mean one row of {key.target.name}, several have its {legacy}"
-            yield Finding(SLUG, POINT, about, apart, asks=asks, only_with_rows=True)
+            yield Finding(SLUG, POINT, about, apart, asks=asks, only_with_rows=True, aspect=f"{legacy} of several")
         else:
             bare = replace(texts, mixed="")
             numbers = SQL("{} AND NOT ({})").format(
@@ -160,7 +162,8 @@ def _parts(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Find
             message = f"{key.table.name}.{column} should be the {new} of {key.target.name}, holds its {legacy}"
             why = refuse("it is one of several columns of a key, and legacy_keys map only a key of one: map it by hand")
             asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
-            yield Finding(SLUG, POINT, OfColumn(key.table, column), message, asks=asks, only_with_rows=True, repair=why)
+            finding = Finding(SLUG, POINT, OfColumn(key.table, column), message, asks=asks, only_with_rows=True)
+            yield replace(finding, repair=why, aspect=legacy)
 
 
 def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repair:

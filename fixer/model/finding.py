@@ -142,11 +142,13 @@ class Finding(Generic[About]):
     left_out: str = ""  # why it is not repaired, if a person chose so
     accepted: Accepted | None = None  # if the project lives with it
     known: bool | None = None  # whether the baseline has it; None without a baseline
+    was: int | None = None  # how many rows the baseline counted, if it has it
+    aspect: str = ""  # what tells it from other findings of its class about the same object
 
     @property
     def id(self) -> str:
-        """What names this finding from run to run: its class and its object, which no two of a report share."""
-        return f"{self.slug}:{self.object}"
+        """What names this finding from run to run, and no other of a report: its class, its object and its aspect."""
+        return ":".join(filter(None, (self.slug, self.object, self.aspect)))
 
     @property
     def table(self) -> QName:
@@ -177,6 +179,11 @@ class Finding(Generic[About]):
     def breaks(self) -> bool:
         """Whether it breaks the contract; a warning does not, and nor does what the project accepts."""
         return self.severity == "error" and self.accepted is None
+
+    @property
+    def grown(self) -> bool:
+        """Whether the baseline has it with fewer rows."""
+        return self.was is not None and self.rows > self.was
 
 
 Counter = Callable[[Sequence[Probe]], Sequence[Count]]

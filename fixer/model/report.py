@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from fixer.model.baseline import Baseline, Changes, Known, since
 from fixer.model.choice import EVERYTHING, Choice, Left
 from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, Accepted, Finding
@@ -64,10 +65,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found in a target."""
+    """What `check` found in a target, and which of it a baseline knows.
+
+    `gone` is what the baseline has and the check does not find, `changes` what changed since an earlier check.
+    """
 
     target: str
     comparison: Comparison
+    baseline: Baseline | None = None
+    gone: tuple[Known, ...] = ()
+    changes: Changes | None = None
 
     @property
     def contract(self) -> str:
@@ -89,3 +96,29 @@ class Report:
         """The five points: number, title, whether it holds."""
         broken = {finding.point for finding in self.findings if finding.breaks}
         return [(number, title, number not in broken) for number, title in POINTS.items()]
+
+    def beside(self, baseline: Baseline, *, deep: bool = False, role: str | None = None) -> Report:
+        """Return the report with each finding marked as known or new; `deep` and `role` say what the check asked."""
+        marked = replace(self.comparison, findings=baseline.marked(self.findings))
+        gone = baseline.gone(self.findings, deep=deep, role=role)
+        return replace(self, comparison=marked, baseline=baseline, gone=gone)
+
+    def since(self, before: Sequence[Known]) -> Report:
+        """Return the report with what changed since an earlier check."""
+        return replace(self, changes=since(before, self.findings))
+
+    def failing(self, fail_on: str) -> list[Finding]:
+        """Return the findings that fail a check: errors, or warnings as well, or none.
+
+        What is accepted never does, nor what a baseline knows. More rows of what it knows count as a warning.
+        """
+        return [finding for finding in self.findings if fails(finding, fail_on)]
+
+
+def fails(finding: Finding, fail_on: str) -> bool:
+    """Return whether a finding fails a check, as `Report.failing` says."""
+    if finding.accepted or fail_on == "never":
+        return False
+    if finding.known:
+        return fail_on == "warning" and finding.grown and finding.severity != "info"
+    return finding.severity == "error" or (fail_on == "warning" and finding.severity == "warning")

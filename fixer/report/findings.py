@@ -12,6 +12,7 @@ from rich.text import Text
 from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
+from fixer.report import beside
 from fixer.report.tables import counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
@@ -36,7 +37,9 @@ class Next:
     others: tuple[tuple[str, str], ...] = ()
 
 
-def of_report(report: Report, *, following: Next | None = None, verbose: bool = False) -> RenderableType:
+def of_report(
+    report: Report, *, following: Next | None = None, verbose: bool = False, fail_on: str = "error"
+) -> RenderableType:
     """Return what `check` found, by point, with the summary and the next command last."""
     parts: list[RenderableType] = [heading(report.target, report.contract)]
     for number, title, ok in report.points:
@@ -45,7 +48,8 @@ def of_report(report: Report, *, following: Next | None = None, verbose: bool = 
             parts.append(of_point(number, title, ok))
         parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
-    return Group(*parts, Text(), *_verdict(report, following or Next()))
+    parts += [*beside.gone(report), *beside.changes(report)]
+    return Group(*parts, Text(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on))
 
 
 def is_itself(contract: str) -> bool:
@@ -108,22 +112,25 @@ def _of_many(notes: Sequence[Finding]) -> Text:
 
 def of_finding(finding: Finding) -> Text:
     """Return what is wrong, the evidence, and who repairs it."""
-    mark, colour = _MARKS["info" if finding.accepted else finding.severity]
+    mark, colour = _MARKS["info" if finding.accepted or finding.known else finding.severity]
     line = Text.assemble((f"{mark} ", colour), finding.message)
     if finding.sample:
         line.append(f": {evidence(finding)}")
     if finding.accepted:
         return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
-    line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
+    known = "known; " if finding.known else "new; " if finding.known is False and finding.severity != "info" else ""
+    line.append(f"  [{finding.slug}; {known}{_CURES[finding.repair.label]}]", style="dim")
+    if finding.grown:
+        was = counted(finding.was or 0, "row")
+        line.append(f"\n  more rows than the baseline knows: was {was}, now {finding.rows}", style="yellow")
     return line.append(f"\n  {finding.repair.refusal}", style="yellow") if finding.repair.refusal else line
 
 
 def evidence(finding: Finding) -> str:
     """Return the rows behind a finding: how many, and the first of them."""
-    noun = "row" if finding.rows == 1 else "rows"
     shown = ", ".join("/".join("NULL" if cell is None else cell for cell in row) for row in finding.sample)
     more = ", …" if finding.rows > len(finding.sample) else ""
-    return f"{finding.rows} {noun} ({shown}{more})"
+    return f"{counted(finding.rows, 'row')} ({shown}{more})"
 
 
 def _verdict(report: Report, following: Next) -> list[Text]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from fixer.model.baseline import known_to_json
 from fixer.model.finding import POINTS, Accepted, Finding
 from fixer.model.plan import VERSION, Plan, step_to_json
 from fixer.model.report import Report
@@ -14,11 +15,32 @@ from fixer.model.run import PastRun, Run, Undone, ledger_to_json
 Document = dict[str, object]
 
 
-def of_report(report: Report) -> str:
-    """Return what `check` found."""
+def of_report(report: Report, fail_on: str = "error") -> str:
+    """Return what `check` found; where it is a gate for new findings or other severities, whether it passes."""
     known = head(report.target, report.contract, report.findings)
     stale = {"stale": [_said(each) for each in report.comparison.stale]} if report.comparison.stale else {}
-    return _text({**known, **_uncounted(report.comparison.uncounted), **stale})
+    further = {**_gate(report, fail_on), **_changes(report)}
+    return _text({**known, **_uncounted(report.comparison.uncounted), **stale, **further})
+
+
+def _gate(report: Report, fail_on: str) -> Document:
+    """Return whether a check passes, apart from whether the contract holds."""
+    if report.baseline is None and fail_on == "error":
+        return {}
+    failing = [finding.id for finding in report.failing(fail_on)]
+    gate: Document = {"passed": not failing, "fail_on": fail_on, "failing": failing}
+    if report.baseline is not None:
+        gate |= {"baseline": report.baseline.file, "gone": [known_to_json(each) for each in report.gone]}
+    return {"gate": gate}
+
+
+def _changes(report: Report) -> Document:
+    """Return what changed since an earlier check, if one was named."""
+    if report.changes is None:
+        return {}
+    changed = [{"id": finding.id, "was": was, "rows": finding.rows} for finding, was in report.changes.changed]
+    gone = [known_to_json(each) for each in report.changes.gone]
+    return {"changes": {"new": [finding.id for finding in report.changes.new], "gone": gone, "changed": changed}}
 
 
 def _uncounted(why: str) -> Document:
@@ -107,6 +129,7 @@ def head(target: str | None, contract: str | None, findings: tuple[Finding, ...]
 
 def _finding(finding: Finding) -> Document:
     return {
+        "id": finding.id,
         "slug": finding.slug,
         "point": finding.point,
         "severity": finding.severity,
@@ -115,6 +138,8 @@ def _finding(finding: Finding) -> Document:
         "rows": finding.rows,
         "sample": [list(row) for row in finding.sample],
         "repair": finding.repair.label,
+        **({"known": finding.known} if finding.known is not None else {}),
+        **({"was": finding.was} if finding.was is not None else {}),
         **({"accepted": _why(finding.accepted)} if finding.accepted else {}),
     }
 

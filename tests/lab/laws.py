@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fixer
+from fixer.compare.identity import MARK
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
@@ -33,7 +34,14 @@ def detection(report: fixer.Report | Plan, slug: str, specimen: Specimen) -> lis
     told = [finding for finding in heard if finding.severity != "info"] or own
     if specimen.manual != any(f.repair.label == "manual" for f in told):
         breaches.append(f"calls its repairs {[(f.slug, f.repair.label, f.repair.refusal) for f in heard]}")
-    return breaches
+    return breaches + identity(report)
+
+
+def identity(report: fixer.Report | Plan) -> list[str]:
+    """Part of law 1: no two findings share an id, and each class says by itself which of several each one is."""
+    times = Counter(finding.id for finding in report.findings)
+    shared = [f"{id_} is the id of {count} findings" for id_, count in times.items() if count > 1]
+    return shared + [f"{f.id} is told from others by what it says alone" for f in report.findings if MARK in f.aspect]
 
 
 def silence(report: fixer.Report | Plan) -> list[str]:

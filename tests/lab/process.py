@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fixer.connect import _supervise
+from lab.documents import check_documents
 
 HOUSE = Path(__file__).resolve().parents[2]
 _UNWANTED = "PG|DATABASE_|NO_COLOR|FORCE_COLOR|COLUMNS"  # workers of xdist have COLUMNS
@@ -48,6 +49,7 @@ def fixer(
 ) -> subprocess.CompletedProcess[str]:
     """Run the fixer to its end, in a process of its own; no way out of it may show a traceback.
 
+    What it writes for machines is held against the schemas.
     `out` is a file that takes its output.
     """
     with TemporaryDirectory() as place:
@@ -55,6 +57,7 @@ def fixer(
         exit_code = nursery().bear(order(words, cwd, env, **files))
         said, err = ("" if out else Path(files["out"]).read_text(), without_waits(Path(files["err"]).read_text()))
     assert "Traceback" not in said + err
+    check_documents(words, cwd, said)
     return subprocess.CompletedProcess(words, exit_code, said, err)
 
 

@@ -17,7 +17,7 @@ from lab.process import fixer
 
 def test_json_of_check_has_the_keys_that_pipelines_lean_on(broken: Database) -> None:
     answer = json.loads(fixer("check", "--format", "json", "--dsn", broken.dsn).stdout)
-    finding = "slug point severity object message rows sample repair"
+    finding = "id slug point severity object message rows sample repair"
 
     assert (
         {"version", "target", "contract", "ok", "points", "findings"},

@@ -25,6 +25,7 @@ class Options:
     deep: bool = False
     writes: str = "rollback"
     role: str | None = None
+    baseline: str | None = None  # the file of what is known
     server: str = "embedded"
     version: int | None = None
 

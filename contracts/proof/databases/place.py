@@ -75,6 +75,10 @@ class Place(ABC):
         settings = {name: value for name, value in target.settings.items() if name != "role"}  # it reads all rows
         target = replace(target, settings=settings)
         report = fixer.check(target, prepared.contract, schema=self.schema, deep=options.deep, role=options.role)
+        if options.baseline:
+            from fixer.cli.gate.files import read
+
+            report = report.beside(read(options.baseline, report.contract), deep=options.deep, role=options.role)
         return verdicts_of(report, prepared.cases, self.spec, self.schema)
 
     @property

@@ -65,6 +65,7 @@ def merging(
         asks=partial(_alike, table, index, ways),
         only_with_rows=True,
         about=ColumnUnderIndex(finding.table, finding.about.column, index),
+        aspect=index.name,
     )
 
 

@@ -1,0 +1,1 @@
+"""`fixer check` as a gate: baselines, earlier checks, and what fails."""
