@@ -180,7 +180,8 @@ def test_a_plan_from_a_file_says_that_it_has_no_findings(broken: Database) -> No
     page = Page.of(html.of_plan(plan))
 
     whole(page)
-    assert "keeps its steps and no findings" in page.section("points")
+    assert "a saved plan keeps none" in page.section("points")
+    assert "findings" not in page.anchors
     assert len([*page.under("plan").iter("details")]) == len(plan.steps)
 
 
@@ -198,6 +199,24 @@ def test_a_run_with_nothing_to_do_is_a_page(healthy: Database) -> None:
 
     whole(page)
     assert "Nothing to do: the contract holds." in page.text
+
+
+def test_a_run_that_was_not_begun_says_that_nothing_was_changed(broken: Database) -> None:
+    plan = seen(broken)[1]
+    page = Page.of(html.of_run(fixer.Run(plan.target, plan.contract, plan)))
+
+    whole(page)
+    assert "Nothing was changed." in "".join(next(page.root.iter("header")).itertext())
+    assert "needs your permission for:moves-rows" in page.section("plan")
+
+
+def test_a_run_without_its_last_check_is_a_page_that_does_not_say_nothing_was_changed(broken: Database) -> None:
+    page = Page.of(html.of_run(replace(repaired(broken), report=None)))
+
+    whole(page)
+    assert "Nothing was changed." not in page.text
+    assert "fixer undo 1" in page.section("ledger")
+    assert "findings" not in page.anchors
 
 
 KINDS: dict[str, Callable[[fixer.Report, Plan], str]] = {

@@ -35,37 +35,49 @@ def of_report(report: Report, *, show_values: bool = False) -> str:
 
 def of_plan(plan: Plan, report: Report | None = None, *, show_values: bool = False) -> str:
     """Return a plan as a page, with the tables if the report is given that it was made from."""
+    return _planned("plan", plan, report, show_values)
+
+
+def _planned(what: str, plan: Plan, report: Report | None, show_values: bool, said: str = "") -> str:
+    """Return the page of a plan, for a command that made or had it; `said` is a further sentence."""
     values = Values(report.comparison if report else None, show_values)
     steps = planned.section(plan, values)
     if report:
         sections = _checked(report, values, plan.moves)
         sections = {"points": sections["points"], "plan": steps, **sections}
     else:
-        shown = found.section(plan.findings, Anchors(plan.findings), values)
-        sections = {"points": _points(plan), "plan": steps, "findings": shown}
+        sections = {"points": _points(plan), "plan": steps}
+        if _is_told(plan):
+            sections["findings"] = found.section(plan.findings, Anchors(plan.findings), values)
     ok = report.ok if report else not (plan.steps or plan.refusals or any(f.breaks for f in plan.findings))
-    lines = [*([verdict_of(report)] if report and not report.ok else []), *_news(plan.findings)]
-    head = Head("plan", plan.target, plan.contract, plan_words(plan), ok, lines, calm=not (ok or plan.refusals))
+    known = verdict_of(report) if report and not report.ok else ""
+    lines = [*filter(None, [said, known]), *_news(plan.findings)]
+    head = Head(what, plan.target, plan.contract, plan_words(plan), ok, lines, calm=not (ok or plan.refusals))
     return page.of(head, sections, show_values=show_values)
 
 
 def of_run(run: Run, *, show_values: bool = False) -> str:
     """Return what `apply` did, as a page: how the target stands now, the ledger, the steps, what was repaired."""
-    if run.run is None or run.report is None:
-        return of_plan(run.plan, run.report, show_values=show_values)
-    report, values = run.report, Values(run.report.comparison, show_values)
+    if run.run is None:
+        said = "Nothing was changed." if run.plan.steps or run.plan.refusals else ""
+        return _planned("apply", run.plan, run.report, show_values, said)
+    report, words = run.report, f"Run {run.run}: {counted(len(run.steps), 'step')} done."
+    values = Values(report.comparison if report else None, show_values)
     before = [finding for finding in run.plan.findings if finding.breaks]
-    anchors = Anchors([*report.findings, *before])
-    now = points.section(report.points, report.findings, itself=is_itself(run.contract), when=" now")
-    sections: Sections = {"points": now, "ledger": ledger.section(run)}
-    moved = {entry.table: entry.quarantined for entry in run.ledger}
-    sections["tables"] = picture.section(report.comparison, anchors, values, moved)
+    anchors = Anchors([*(report.findings if report else ()), *before])
+    sections: Sections = {"points": points.unknown(), "ledger": ledger.section(run)}
+    if report:
+        words = f"{words} {verdict_of(report)}"
+        itself, moved = is_itself(run.contract), {entry.table: entry.quarantined for entry in run.ledger}
+        sections["points"] = points.section(report.points, report.findings, itself=itself, when=" now")
+        sections["tables"] = picture.section(report.comparison, anchors, values, moved)
     sections["plan"] = planned.section(run.plan, values, done=True)
     if before:
         sections["repaired"] = found.section(before, anchors, values, Kind("repaired", "What was found before", True))
-    sections["findings"] = found.section(report.findings, anchors, values, Kind("findings", "Findings now"))
-    words = f"Run {run.run}: {counted(len(run.steps), 'step')} done. {verdict_of(report)}"
-    head = Head("apply", run.target, run.contract, words, run.ok)
+    if report:
+        now = Kind("findings", "Findings now")
+        sections["findings"] = found.section(report.findings, anchors, values, now)
+    head = Head("apply", run.target, run.contract, words, run.ok, calm=report is None)
     return page.of(head, sections, show_values=show_values)
 
 
@@ -83,11 +95,16 @@ def _checked(report: Report, values: Values, quarantined: Mapping[QName, int] = 
 
 def _points(plan: Plan) -> Markup:
     """Return the points of a plan without its report."""
-    if not plan.findings and (plan.steps or plan.refusals):
+    if not _is_told(plan):
         return points.unknown()
     broken = {finding.point for finding in plan.findings if finding.breaks}
     each = [(number, title, number not in broken) for number, title in POINTS.items()]
     return points.section(each, plan.findings, itself=is_itself(plan.contract))
+
+
+def _is_told(plan: Plan) -> bool:
+    """Return whether a plan has the findings that it was made for; one that was read from a file has none."""
+    return bool(plan.findings) or not (plan.steps or plan.refusals)
 
 
 def _uncounted(why: str) -> list[str]:

@@ -49,10 +49,10 @@ def of(head: Head, sections: Mapping[str, Markup], *, show_values: bool) -> str:
     )
     body = tag(
         "body",
-        tag("a", "Skip to the findings", href="#findings", class_="skip"),
+        tag("a", "Skip to the content", href="#main", class_="skip"),
         _header(head),
         _contents(sections),
-        tag("main", *sections.values()),
+        tag("main", *sections.values(), id="main"),
         _footer(show_values),
         tag("script", Markup(script)),
     )

@@ -28,8 +28,8 @@ def section(
 
 
 def unknown() -> Markup:
-    """Return the section for a plan that was read from a file, which keeps no findings."""
-    words = "This plan was read from a file, which keeps its steps and no findings: `fixer check` shows the points."
+    """Return the section for what came without findings, such as a plan that was read from a file."""
+    words = "The findings behind this are not at hand, as a saved plan keeps none: `fixer check` shows the points."
     return tag("section", tag("h2", "The five points"), tag("p", words), id="points")
 
 
