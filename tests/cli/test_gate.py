@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.commands import APPLY
-from lab.database import Database, lent
+from lab.database import Database, lent, role
 from lab.documents import breaches_of
 from lab.laboratory import Laboratory
 from lab.process import cramped, fixer
@@ -155,6 +155,13 @@ def test_a_baseline_has_a_name_of_its_own_if_none_is_given(broken: Database, tmp
     assert ended.stderr == (
         "fixer: pgmend-baseline.json holds 8 findings now: keep it with the project, and check with --baseline.\n"
     )
+
+
+def test_no_baseline_is_written_where_rows_could_not_be_read(broken: Database, tmp_path: Path) -> None:
+    with role(broken, "GRANT USAGE ON SCHEMA public TO {}") as stranger:
+        ended = fixer("check", "-q", "--dsn", broken.seen_by(stranger), "--write-baseline", tmp_path / "base.json")
+
+    assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
 
 
 def test_what_only_a_deep_check_finds_is_not_gone_for_another(broken: Database, tmp_path: Path) -> None:
