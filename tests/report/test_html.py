@@ -17,6 +17,7 @@ import fixer
 from contracts.trading import metadata
 from fixer import api
 from fixer.connect import snapshot
+from fixer.model.baseline import Known
 from fixer.model.finding import Accepted
 from fixer.model.plan import Plan, from_json
 from fixer.report import html
@@ -231,3 +232,30 @@ def test_a_page_names_target_contract_and_verdict(broken: Database, kind: str) -
     header = "".join(next(page.root.iter("header")).itertext())
 
     assert [each for each in (report.target, report.contract, "8 findings break") if each not in header] == []
+
+
+def test_what_changed_since_an_earlier_check_is_said(broken: Database) -> None:
+    before, _ = seen(broken)
+    broken.run("ALTER TABLE users DROP COLUMN user_id; ALTER TABLE users DROP COLUMN full_name")
+    broken.run("DELETE FROM paper_trades WHERE user_id = 17 AND id = 659; ALTER TABLE users ALTER email DROP NOT NULL")
+    report = seen(broken)[0].since([Known.of(finding) for finding in before.findings])
+    page = Page.of(html.of_report(report))
+    said = page.section("changes")
+
+    whole(page)
+    assert report.changes
+    for finding in (*report.changes.new, *report.changes.gone):
+        assert finding.message in said
+    assert "was 7 rows, now 6" in said
+
+
+def test_more_rows_than_a_baseline_knows_are_said(broken: Database) -> None:
+    report, _ = seen(broken)
+    orphans = next(each for each in report.findings if each.slug == "orphan-rows")
+    grown = tuple(replace(each, known=True, was=3) if each is orphans else each for each in report.findings)
+    gone = (Known("missing-check:public.users.old", "missing-check", 4, "error", "users", "users should have a check"),)
+    page = Page.of(html.of_report(replace(report, comparison=replace(report.comparison, findings=grown), gone=gone)))
+
+    whole(page)
+    assert "was 3 rows, now 7" in page.section("findings")
+    assert "in the baseline, and not found: users should have a check" in page.section("changes")

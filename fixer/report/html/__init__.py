@@ -11,8 +11,8 @@ from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.table import QName
 from fixer.report.findings import is_itself, verdict_of
+from fixer.report.html import beside, ledger, page, picture, points
 from fixer.report.html import findings as found
-from fixer.report.html import ledger, page, picture, points
 from fixer.report.html import plan as planned
 from fixer.report.html.anchors import Anchors
 from fixer.report.html.findings import Kind
@@ -89,6 +89,7 @@ def _checked(report: Report, values: Values, quarantined: Mapping[QName, int] = 
         "tables": picture.section(comparison, anchors, values, quarantined),
         "findings": found.section(report.findings, anchors, values),
         "stale": found.stale(comparison.stale),
+        "changes": beside.section(report, anchors, values),
     }
 
 

@@ -16,7 +16,7 @@ class Anchors:
         self._findings: dict[int, str] = {}
         taken = dict[str, int]()
         for finding in findings:
-            name = f"finding-{hashlib.sha256(finding.id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+            name = _anchor(finding)
             taken[name] = number = taken.get(name, 0) + 1
             self._findings[id(finding)] = name if number == 1 else f"{name}-{number}"
 
@@ -24,6 +24,14 @@ class Anchors:
         """Return the anchor of a finding."""
         return self._findings[id(finding)]
 
+    def named(self, finding: Finding) -> str:
+        """Return the anchor of the finding of this name, which may be another value."""
+        return _anchor(finding)
+
     def table(self, name: QName) -> str:
         """Return the anchor of a table."""
         return f"table-{hashlib.sha256(chr(0).join(name).encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def _anchor(finding: Finding) -> str:
+    return f"finding-{hashlib.sha256(finding.id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

@@ -78,6 +78,9 @@ def _further(finding: Finding, repaired: bool) -> Iterator[Markup]:
     """Yield who repairs it, and whether it is new."""
     if finding.known is not None:
         yield tag("span", "known" if finding.known else "new", class_="badge" if finding.known else "badge new")
+    if finding.grown:
+        was = counted(finding.was or 0, "row")
+        yield tag("span", f"more rows than the baseline knows: was {was}, now {finding.rows:,}", class_="warn")
     if finding.accepted:
         yield from _accepted(finding.accepted)
     elif finding.left_out:

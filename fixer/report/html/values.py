@@ -58,8 +58,12 @@ class Values:
         return text
 
     def message(self, finding: Finding) -> str:
-        """Return the message of a finding; what PostgreSQL said of rows may quote a value of them."""
-        return self.words(finding.message, finding) if finding.slug == UNREADABLE else finding.message
+        """Return the message of a finding."""
+        return self.told(finding.slug, finding.message)
+
+    def told(self, slug: str, message: str) -> str:
+        """Return the message of a finding of a class; what PostgreSQL said of rows may quote a value of them."""
+        return message if self.every or slug != UNREADABLE else self._without_quoted(message)
 
     def _unshown(self, finding: Finding) -> Iterator[str]:
         width = max(map(len, finding.sample), default=0)
