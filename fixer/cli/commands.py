@@ -41,14 +41,14 @@ commands = click.Group()
 @contextmanager
 def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
     """Lend a session on the target; a contract that does not load is reported before anything else."""
-    contract = _named(settings.contract, settings.scratch)
+    contract = named(settings.contract, settings.scratch)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
         with _told_of_locks(settings, session.link):
             yield session
 
 
-def _named(name: str | None, scratch: str | None) -> Source:
+def named(name: str | None, scratch: str | None) -> Source:
     """Return the contract that was named, or else the default; errors speak of it."""
     spec = name if name is not None else contract_named()
     known.contract = redact(spec)
@@ -155,7 +155,7 @@ def apply(
     if plan_file and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
     given = plans.read(plan_file, mode) if plan_file else None
-    contract = _named(settings.contract if settings.contract or not given else given.contract, settings.scratch)
+    contract = named(settings.contract if settings.contract or not given else given.contract, settings.scratch)
     plans.see_that_it_is_for(contract.name, given)
     with api.session(settings.target(), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
