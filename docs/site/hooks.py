@@ -94,9 +94,10 @@ WAYS = """
 | look at a database, and repair it | [First run](guides/first-run.md) |
 | say what it should be | [Your models](guides/models.md), [SQL contracts](guides/sql.md) |
 | trust a restored database | [After a restore](guides/restore.md) |
-| keep it so | [CI gate](guides/ci.md), [Snapshots](guides/snapshots.md) |
+| keep it so | [CI gate](guides/ci.md), [Image, Action and hook](guides/image.md), [Snapshots](guides/snapshots.md) |
 | answer what the fixer asks | [Decisions](guides/decisions.md) |
 | take a repair back | [Undo](guides/undo.md) |
+| let a coding agent look | [Coding agents](guides/agent.md) |
 | know what cannot happen | [What is never done](guides/never.md), [Safety](safety.md) |
 | know what a finding means | [Defects](defects.md) |
 """

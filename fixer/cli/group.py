@@ -20,11 +20,12 @@ WORDS: Mapping[str, str] = {
     "explain": "Explain a defect: what it is, what it costs, its cure, and the hint that decides; all by point.",
     "history": "List past runs, the newest first.",
     "init": "Note the contract of a project in pyproject.toml; with a DSN, check that first.",
+    "mcp": "Serve check, plan, explain and history to a coding agent; apply and undo need a person's confirmation.",
     "plan": "Print the ordered steps with lock, hazard, rows and estimated time; change nothing.",
     "prove": "Rehearse a repair on a copy of the target: check, plan, apply, undo; only read the target.",
     "undo": "Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way.",
 }
-ALONE = ("capture", "explain", "prove")  # each in a file of its own, fixer/cli/NAME.py, as `command`
+ALONE = ("capture", "explain", "mcp", "prove")  # each in a file of its own, fixer/cli/NAME.py, as `command`
 
 
 class _Later(click.Group):

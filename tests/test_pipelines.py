@@ -1,0 +1,87 @@
+"""What pipelines start: the body of the Action, and the files that Action, pre-commit and image are made of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lab.database import Database
+from lab.passwords import PASSWORD
+from lab.process import CLEAN, HOUSE
+
+ACTION = HOUSE / ".ci" / "action"
+
+
+def acted(place: Path, **given: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str], str]:
+    """Run the body of the Action; return how it ended, its outputs and its summary."""
+    (bin_ := place / "bin").mkdir()
+    for name, words in (("fixer", f'"{sys.executable}" -m fixer'), ("python3", f'"{sys.executable}"')):
+        (bin_ / name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        (bin_ / name).chmod(0o755)
+    files = {"GITHUB_OUTPUT": place / "output", "GITHUB_STEP_SUMMARY": place / "summary", "RUNNER_TEMP": place}
+    path = {"PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONPATH": str(HOUSE)}
+    environment = {**CLEAN, **path, **{name: str(file) for name, file in files.items()}, **given}
+    ended = subprocess.run([ACTION], cwd=HOUSE, env=environment, capture_output=True, text=True, timeout=120)
+    outputs = (place / "output").read_text() if (place / "output").exists() else ""
+    summary = (place / "summary").read_text() if (place / "summary").exists() else ""
+    return ended, dict(line.split("=", 1) for line in outputs.splitlines()), summary
+
+
+def test_a_database_that_keeps_the_contract_passes(healthy: Database, tmp_path: Path) -> None:
+    ended, outputs, summary = acted(tmp_path, PGMEND_DSN=healthy.dsn)
+
+    assert (ended.returncode, ended.stdout) == (0, "The contract holds.\n")
+    assert (outputs["exit-code"], outputs["findings"]) == ("0", "0")
+    assert summary == "### pgmend: The contract holds.\n"
+
+
+def test_each_finding_is_an_annotation_and_the_repair_stands_in_the_summary(broken: Database, tmp_path: Path) -> None:
+    ended, outputs, summary = acted(tmp_path, DATABASE_URL=broken.dsn, PGMEND_ARGUMENTS="--lock-timeout 3s")
+    report = json.loads(Path(outputs["report"]).read_text())
+    errors = [each["slug"] for each in report["findings"] if each["severity"] == "error"]
+
+    assert (ended.returncode, outputs["exit-code"], outputs["findings"]) == (1, "1", str(len(errors)))
+    assert re.findall(r"^::error title=([a-z-]+)::", ended.stderr, re.M) == errors
+    assert "fixer apply" in summary
+    assert f"{len(errors)} findings break the contract." in summary
+
+
+def test_a_check_that_could_not_work_fails_too(tmp_path: Path) -> None:
+    ended, outputs, _ = acted(tmp_path, PGMEND_DSN=f"postgresql://u:{PASSWORD}@127.0.0.1:1/d".replace("%", "%25"))
+
+    assert (ended.returncode, outputs["exit-code"]) == (2, "2")
+    assert "::error title=pgmend::" in ended.stderr
+    assert PASSWORD not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "given", [{"PGMEND_DEEP": "yes"}, {"PGMEND_ARGUMENTS": "--nonsense"}, {"PGMEND_CONTRACT_GIVEN": "nowhere:x"}]
+)
+def test_words_that_make_no_sense_fail(healthy: Database, tmp_path: Path, given: dict[str, str]) -> None:
+    assert acted(tmp_path, PGMEND_DSN=healthy.dsn, **given)[0].returncode == 2
+
+
+def test_the_action_hands_over_what_its_body_reads() -> None:
+    action = (HOUSE / "action.yml").read_text()
+    handed = set(re.findall(r"^ +(PGMEND_\w+): ", action, re.M))
+
+    assert handed == set(re.findall(r"\$\{?(PGMEND_\w+)", ACTION.read_text()))
+    assert "/.ci/action" in action
+
+
+def test_the_hook_and_the_image_start_what_there_is() -> None:
+    hooks, image = (HOUSE / ".pre-commit-hooks.yaml").read_text(), (HOUSE / "Dockerfile").read_text()
+    scripts = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["scripts"]
+
+    assert (
+        re.findall(r"^  entry: (\w+)", hooks, re.M) == re.findall(r'^ENTRYPOINT \["(\w+)"\]', image, re.M) == ["fixer"]
+    )
+    assert "fixer" in scripts
+    assert re.findall(r"^USER (\d+)", image, re.M) == ["65532"]
