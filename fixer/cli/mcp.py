@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from fixer.cli.known import known
 from fixer.cli.options import Settings, common
-from fixer.cli.outcome import known
 from fixer.errors import UsageError
 
 NEEDED = "fixer mcp needs the official SDK, which is not installed: pip install 'pgmend[mcp]'."
@@ -22,6 +22,6 @@ def command(settings: Settings) -> int:
     from fixer.cli.agent import Desk, serve
     from fixer.cli.commands import named
 
-    known.json = False  # the protocol has the standard output to itself
+    known.outputs = ()  # the protocol has the standard output to itself
     serve(Desk(settings.target(), named(settings.contract, settings.scratch), settings.schema))
     return 0
