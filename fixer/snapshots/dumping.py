@@ -18,6 +18,12 @@ from fixer.errors import ServerError, TargetError
 from fixer.snapshots.pieces import Piece, split
 
 _PLAIN = ("--schema-only", "--no-tablespaces", "--no-security-labels", "--no-subscriptions", "--encoding=UTF8")
+# Keywords of libpq that an older pg_dump does not know, as they are unless somebody says otherwise (PostgreSQL manual,
+# 32.1.2).
+_UNSAID = {
+    "sslsni": "1", "load_balance_hosts": "disable", "sslcertmode": "allow", "gssdelegation": "0",
+    "sslnegotiation": "postgres", "min_protocol_version": "3.0", "max_protocol_version": "3.0", "replication": "false",
+}  # fmt: skip
 _WITHOUT_TLS = "SSL support is not compiled in"
 
 
@@ -60,7 +66,8 @@ def dumped(reader: Connection, words: Sequence[str]) -> str:
 
 
 def _run(tool: Path, reader: Connection, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    place = {name: value for name, value in reader.get_dsn_parameters().items() if value and name != "replication"}
+    said = reader.get_dsn_parameters().items()
+    place = {name: value for name, value in said if value and _UNSAID.get(name) != value}
     command = [str(tool), *words, f"--dbname={make_dsn(**place)}"]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=_environment(reader))
 

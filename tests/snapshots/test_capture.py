@@ -19,6 +19,7 @@ from fixer.connect import snapshot
 from fixer.connect.servers import Server
 from fixer.errors import SnapshotError, TargetError, UsageError
 from lab.database import Database, lent, load, role, written
+from lab.laboratory import Laboratory
 from lab.process import HOUSE
 from lab.process import fixer as command
 
@@ -90,6 +91,14 @@ def test_a_sample_holds_few_rows_and_the_same_findings(
 
     assert got.findings == known.findings
     assert (tmp_path / "it" / "data.sql").stat().st_size < (known.path / "data.sql").stat().st_size
+
+
+def test_an_older_server_is_captured_by_its_own_programs(laboratory: Laboratory, tmp_path: Path) -> None:
+    """They know fewer keywords of libpq than psycopg2 does."""
+    with lent(laboratory.server(16), "orphans-under-a-valid-key") as database:
+        got = capture(database, tmp_path / "it")
+
+    assert (got.findings, got.versions[0]) == ({"orphan-rows"}, 16)
 
 
 def test_the_suite_runs_a_capture(broken: Database, tmp_path: Path) -> None:
