@@ -10,7 +10,7 @@ import click
 from bench import chart, harness
 from bench.harness import Options
 
-NAMES = ("catalog", "check", "deep", "repair", "stall", "convert", "suite", "memory", "kills", "start")
+NAMES = ("catalog", "check", "deep", "repair", "stall", "convert", "suite", "memory", "kills", "start", "detection")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
