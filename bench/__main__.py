@@ -24,6 +24,7 @@ NAMES = (
     "service",
     "page",
     "prove",
+    "detection",
 )
 
 

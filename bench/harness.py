@@ -91,6 +91,10 @@ class Result:
         """Add a figure."""
         self.figures.append(Figure(subject, size, value, **rest))
 
+    def extra(self) -> dict[str, Any]:
+        """Return what is kept beside the figures."""
+        return {}
+
     def note(self, text: str) -> None:
         """Add a note, once."""
         if text not in self.notes:
@@ -372,5 +376,6 @@ def write(result: Result, options: Options, place: Path) -> None:
     major = options.version or max(servers.binaries())
     kept: dict[str, Any] = {"version": 1, "bench": result.bench, "postgresql": major, "machine": machine}
     kept |= {"figures": [asdict(figure) for figure in result.figures], "notes": result.notes}
+    kept |= result.extra()
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
