@@ -212,6 +212,33 @@ def test_a_column_of_an_heir_gets_its_new_name_with_that_of_its_table(laboratory
     assert run.report.ok
 
 
+RENAMED = ('ALTER TABLE p RENAME TO "old p";', 'ALTER TABLE h RENAME TO "old h";')
+
+
+@pytest.mark.parametrize("renamed", [*RENAMED, "".join(RENAMED)])
+@pytest.mark.parametrize(
+    "broken", ["", "DROP n", "ALTER n TYPE integer", "ALTER n DROP NOT NULL, ADD NOT NULL n NOT VALID"]
+)
+def test_heirs_and_what_they_inherit_from_get_their_names_back(
+    laboratory: Laboratory, renamed: str, broken: str
+) -> None:
+    wanted = contract(p=(key(), sa.Column("n", sa.BigInteger, nullable=False, server_default="5")))
+    sa.Table("h", wanted, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
+    for name in ("p", "h"):
+        wanted.tables[name].info["legacy_names"] = [f"old {name}"]
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY, n bigint NOT NULL DEFAULT 5);"
+            "CREATE TABLE h (PRIMARY KEY (id)) INHERITS (p); "
+            "INSERT INTO p DEFAULT VALUES; INSERT INTO h DEFAULT VALUES"
+        )
+        database.run(f"{'ALTER TABLE p ' if broken else ''}{broken};{renamed}")
+        run = fixer.apply(database.dsn, wanted, allow_hazards="all")
+
+        assert run.report.ok
+        assert database.run("SELECT tableoid::regclass::text, id, n FROM p ORDER BY id") == [("p", 1, 5), ("h", 2, 5)]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_type_that_not_null_of_an_heir_holds_back_is_left_to_a_person(laboratory: Laboratory, mode: str) -> None:
     wanted = contract(q=(key(), sa.Column("v", sa.BigInteger, nullable=False)))
