@@ -212,6 +212,26 @@ def test_a_column_of_an_heir_gets_its_new_name_with_that_of_its_table(laboratory
     assert run.report.ok
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_of_an_heir_go_while_what_it_inherits_from_is_repaired(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(), integer("n")))
+    own = integer("id", primary_key=True, autoincrement=False)
+    sa.Table("h", wanted, own, integer("own", nullable=False), postgresql_inherits="p")
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE h (own integer, PRIMARY KEY (id)) INHERITS (p);"
+            "INSERT INTO p DEFAULT VALUES; INSERT INTO h (own) VALUES (1), (NULL)"
+        )
+        run = fixer.apply(database.dsn, wanted, mode=mode, allow_hazards="all")
+
+        assert {(each.table.name, each.before, each.after, each.quarantined) for each in run.ledger} == {
+            ("p", 1, 1, 0),
+            ("h", 2, 1, 1),
+        }
+        fixer.undo(database.dsn, 1)
+        assert database.run("SELECT id, own FROM h ORDER BY id") == [(2, 1), (3, None)]
+
+
 RENAMED = ('ALTER TABLE p RENAME TO "old p";', 'ALTER TABLE h RENAME TO "old h";')
 
 

@@ -57,7 +57,7 @@ class Passage:
         for column in sorted(self.announced):
             if column in self.new.columns:
                 yield from self._cells(column)
-        yield from ledger(self.new, len(self.old.cells), len(self.moved), self.run, self.old.inherited)
+        yield from ledger(self.new, len(self.old.cells), len(self.moved), self.run)
 
     def _mapped(self) -> Iterator[str]:
         """Demand that a column which took the name of another holds what points at the rows it named."""
@@ -206,15 +206,14 @@ class Passage:
         return old is not None and new is not None and 1 in bearers.values()
 
 
-def ledger(rows: Rows, before: int, moved: int, run: fixer.Run, inherited: int = 0) -> Iterator[str]:
-    """Compare what the ledger says of one table with what is there; it shows `inherited` rows of others as well."""
+def ledger(rows: Rows, before: int, moved: int, run: fixer.Run) -> Iterator[str]:
+    """Compare what the ledger says of one table with what is there."""
     after = len(rows.cells)
     entry = next((entry for entry in run.ledger if str(entry.table) == rows.name), None)
     if entry is None:
         if (before, 0) != (after, moved):
             yield f"had {before} rows, has {after}, {moved} in quarantine; the ledger is silent"
         return
-    before, after = before + inherited, after + rows.inherited
     if (entry.before, entry.after, entry.quarantined) != (before, after, moved):
         yield f"had {before} rows, has {after}, {moved} in quarantine; the ledger says {entry}"
 
