@@ -201,15 +201,18 @@ def test_a_column_of_an_heir_gets_its_new_name_with_that_of_its_table(laboratory
     wanted = contract(p=(key(), integer("n", nullable=False, info={"legacy_names": ["m"]})))
     sa.Table("h", wanted, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
     with lent(laboratory.server(18), None) as database:
-        database.run(
-            "CREATE TABLE p(id serial PRIMARY KEY, m integer NOT NULL); CREATE TABLE h(PRIMARY KEY (id)) INHERITS (p)"
-        )
+        database.run("CREATE TABLE p (id serial PRIMARY KEY, m integer NOT NULL); CREATE TABLE h () INHERITS (p)")
         with closing(psycopg2.connect(database.dsn)) as connection:
             found = fixer.check(connection, wanted).findings
             run = fixer.apply(connection, wanted)
+            fixer.undo(connection, 1)
 
-    assert [finding.slug for finding in found if finding.severity != "info"] == ["legacy-column"]
-    assert run.report.ok
+        assert [finding.slug for finding in found if finding.severity != "info"] == [
+            "missing-primary-key",
+            "legacy-column",
+        ]
+        assert run.report.ok
+        assert database.run("SELECT m FROM h") == []
 
 
 @pytest.mark.parametrize("mode", MODES)
