@@ -222,6 +222,20 @@ class Schema:
             schema = schema.with_renamed_column(heir.name, old, new) if old in heir.columns else schema
         return schema
 
+    def before_numbering(self) -> Schema:
+        """Return this schema as steps see it that online come before new keys take the names of old ones."""
+        schema = self
+        for table in self.tables.values():
+            for column in table.columns.values():
+                aside = column.mapped or (column.numbered and column.added and table.legacy_key) or ""
+                if aside:
+                    old = {
+                        name: each for name, each in schema.tables[table.name].columns.items() if name != column.name
+                    }
+                    schema = schema.with_table(replace(schema.tables[table.name], columns=old))
+                    schema = schema.with_renamed_column(table.name, aside, column.name)
+        return schema
+
     def heirs(self, table: QName) -> Iterator[Table]:
         """Yield the tables that INHERIT from a table."""
         yield from (each for each in self.tables.values() if table in each.parents)
