@@ -42,6 +42,16 @@ def test_texts_that_mean_nobody_are_settled_although_the_new_key_is_missing(
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_plan_says_how_many_texts_mean_nobody_and_become_null(empty: Database, mode: str) -> None:
+    empty.run(MADE)
+    plan = fixer.plan(empty.dsn, wanted("null"), mode=mode)
+
+    assert [step.title for step in plan.steps if "NULL in" in step.title] == [
+        "map trades.user_id to the id of users that carries its user_id, set it to NULL in 2 rows for which none does"
+    ]
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_texts_that_mean_nobody_come_back_under_a_key_that_lies(laboratory: Laboratory, mode: str) -> None:
     keys = "ALTER TABLE users ADD PRIMARY KEY (user_id); ALTER TABLE trades ADD FOREIGN KEY (user_id) REFERENCES users;"
     made = MADE.replace("INSERT INTO trades", f"{keys} SET session_replication_role = replica; INSERT INTO trades")

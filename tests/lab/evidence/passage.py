@@ -70,6 +70,8 @@ class Passage:
             lost = [pair for pair in pairs if pair[0] is not None and not means(*pair)]
             emptied = f"set to NULL {self.new.columns[heir][0]} of "
             orphans = sum(step.effect.rows for step in self.steps if step.title.startswith(emptied))
+            told = (re.search(r", set it to NULL in (one|\d+) rows? for which none does$", s.title) for s in self.steps)
+            orphans += sum(1 if each[1] == "one" else int(each[1]) for each in told if each)
             lost = [pair for pair in lost if pair[1] is not None or not orphans]
             yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
 
