@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -30,6 +29,7 @@ from fixer.sql.compose import SQL, Composable, Gone, Literal
 from fixer.sql.following import Before
 
 _EARLY, _UNNUMBERED, _UNMAPPED, _LATE = "early", "unnumbered", "unmapped", "late"  # how a step sees its tables
+_EARLIEST = "earliest"  # early, and unnumbered
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
 _CIRCLE = (
@@ -230,7 +230,7 @@ def _found(number: int, step: Step, today: _Today) -> Composable:
 def _seen(step: Step) -> str:
     """Return how a step sees its tables: before the plan converts or adds a column, or maps one, or later."""
     if step.phase < Phase.CONVERT:
-        return _EARLY
+        return _EARLIEST if step.unnumbered else _EARLY
     return _UNNUMBERED if step.unnumbered else _UNMAPPED if step.unmapped else _LATE
 
 
@@ -257,6 +257,7 @@ class _Today:
 
 
 def _rows_of(future: Schema, how: str) -> Mapping[str, Composable]:
+    future = future.before_numbering() if how in (_EARLIEST, _UNNUMBERED) else future
     seen = map(_SEEN[how], future.tables.values())
     changed = (table for table in seen if not q.is_stored(table))
     return {repr(q.name(table.name)): _shown(table) for table in changed}
@@ -272,17 +273,18 @@ def _early(table: Table) -> Table:
     return replace(table, leaving=(), columns=columns)
 
 
-def _unmapped(table: Table, *, numbered: bool = True) -> Table:
-    """Return a table whose references have the names of today where the plan gives these to others; its keys, too."""
-    late = {column.name for column in table.columns.values() if column.mapped or (column.added and not numbered)}
+def _unmapped(table: Table) -> Table:
+    """Return a table whose references have the names of today where the plan gives these to others."""
+    late = {column.name for column in table.columns.values() if column.mapped}
     there = [column for column in table.columns.values() if not (column.added or column.mapped)]
     columns = [replace(c, name=c.stored_as) if c.stored_as in late else c for c in there]
     return replace(table, leaving=(), columns={column.name: column for column in columns})
 
 
 _SEEN: Mapping[str, Callable[[Table], Table]] = {
+    _EARLIEST: _early,
     _EARLY: _early,
-    _UNNUMBERED: partial(_unmapped, numbered=False),
+    _UNNUMBERED: _unmapped,
     _UNMAPPED: _unmapped,
     _LATE: lambda table: replace(table, leaving=()),
 }

@@ -26,7 +26,7 @@ from fixer.model.table import Sequence, Table
 from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE, is_spent
 from fixer.repair.probe import counted_by, next_number, rows_where
-from fixer.repair.sequences import ask_for, unknown
+from fixer.repair.sequences import as_meant, ask_for, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.types import MAXIMA
@@ -103,7 +103,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
     Where the role may not read the sequence, a person has to look.
     """
     for wanted, table in walk.tables(actual, contract, alike=True):
-        for about in _coded(wanted, table, actual):
+        for about in _coded(wanted, table, actual, contract):
             here, found = f"{table.name.name}.{about.column}", about.found
             message = f"{here} should get a value that no row has, {found.name.name} will make one that exists already"
             end = about.bounds[about.way > 0]
@@ -126,10 +126,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
             )
 
 
-def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
+def _coded(wanted: Table, table: Table, actual: Schema, contract: Contract) -> Iterator[Coded]:
     """Yield the columns that are or will be unique, and whose default makes a value of one number and nothing unknown.
 
-    The contract's default counts, because the repair gives it to the column.
+    The contract's default counts, because the repair gives it to the column; so do the options of its sequence.
     """
     for column in (table.columns[name] for name in wanted.columns if name in table.columns):
         if not walk.takes(column, wanted.columns[column.name]):
@@ -144,7 +144,7 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
             called = (each for each in actual.sequences.values() if each.name == parts_of_name(rest[0]))
-            yield from (Coded(table.name, column.name, each, (before, rest[1])) for each in called)
+            yield from (Coded(table.name, column.name, as_meant(each, contract), (before, rest[1])) for each in called)
 
 
 def _is_plain(default: str) -> bool:

@@ -133,6 +133,7 @@ def foresee(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> S
     found = table.columns[finding.about.column]
     wanted = contract.tables[finding.table].columns[finding.about.column]
     after = replace(found, type=retyped(found.type, wanted.type), home=wanted.home, equality=wanted.equality)
+    after = replace(after, retyped_in=("atomic", "online"))
     return actual.with_table(table.with_column(after))
 
 

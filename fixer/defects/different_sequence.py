@@ -103,7 +103,7 @@ def repair(finding: Finding[OfApart], actual: Schema, contract: Contract) -> Rep
         SQL("" if wanted.cycle else "NO"),
     )
     title = f"make the sequence {found.name.name} count {_told(wanted)}"
-    return Repair.of((Step(Phase.GENERATORS, finding.table, title, change, Lock.NONE),))
+    return Repair.of((Step(Phase.SEQUENCES, finding.table, title, change, Lock.NONE),))  # before it is moved
 
 
 def _pooled() -> sa.MetaData:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TypeVar
 
 from fixer.defects import _planting as plant
 from fixer.model.contract import Contract, TableHints
@@ -19,13 +18,12 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OtherTable
-from fixer.model.table import ForeignKey, Index, QName, Table
+from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 SLUG = "legacy-table"
-Part = TypeVar("Part", Index, ForeignKey)
 POINT = 4
 STAGE = Stage.TABLES
 INVOKER = 15  # the first version with security_invoker views, which run with the rights of the caller
@@ -79,37 +77,8 @@ def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:
 
 
 def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the table under its new name, in foreign keys, triggers, partitions and sequences too."""
-    old, new = finding.about.found.name, finding.table
-
-    def asleep(part: Part) -> Part:
-        return replace(part, disabled_triggers=tuple((new if on == old else on, t) for on, t in part.disabled_triggers))
-
-    tables = {name: table for name, table in actual.tables.items() if name != old}
-    tables[new] = replace(actual.tables[old], name=new, stored_as=old)  # another may have been renamed meanwhile
-    moved = {
-        name: replace(
-            table,
-            part_of=new if table.part_of == old else table.part_of,
-            indexes=tuple(map(asleep, table.indexes)),
-            foreign_keys=tuple(
-                replace(
-                    asleep(key),
-                    table=new if key.table == old else key.table,
-                    target=new if key.target == old else key.target,
-                )
-                for key in table.foreign_keys
-            ),
-        )
-        for name, table in tables.items()
-    }
-    outside = tuple(replace(asleep(key), target=new) if key.target == old else key for key in actual.outside)
-    sequences = {
-        name: replace(s, owned_by=(new, s.owned_by[1])) if s.owned_by and s.owned_by[0] == old else s
-        for name, s in actual.sequences.items()
-    }
-    code = actual.code and actual.code.moved(old, new)
-    return replace(actual, tables=moved, outside=outside, sequences=sequences, code=code)
+    """Return the schema with the table under its new name."""
+    return actual.with_renamed_table(finding.about.found.name, finding.table)
 
 
 SPECIMENS = (

@@ -99,9 +99,11 @@ def _unfit(after: Column, value: Composable | None, table: Table, wanted: Table)
     read = read_by(value, wanted.columns)
     if value is None or not read or after.enum or not can_be_foreseen(value, table, wanted):
         return None
-    long = too_long(over_row(value, SQL("text"), [table.columns[each] for each in read]), after)
-    null = SQL("{} IS NULL").format(q.today(after)) if after.not_null else None
-    computed = SQL("pg_column_size({}) < 0").format(q.today(after))  # it never is
+    there = [replace(table.columns[each], now=None, stored_as=None) for each in read]  # as q.rows_of shows them
+    future = over_row(value, SQL(after.full_type), there)
+    long = too_long(over_row(value, SQL("text"), there), after)
+    null = SQL("{} IS NULL").format(future) if after.not_null else None
+    computed = SQL("pg_column_size({}) < 0").format(future)  # it never is
     return q.any_of([each for each in (long, null) if each is not None] or [computed])
 
 

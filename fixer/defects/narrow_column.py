@@ -90,13 +90,14 @@ def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -
     step = _widen(about, here)
     if not step.hazard:
         return Repair.of([step])
-    lightly = _lightly(about, table, actual, step)
+    lightly = _lightly(about, actual, step)
     return Repair.of((*cleared(table, about.column), step.online_as(lightly)))
 
 
-def _lightly(about: NarrowColumn, table: Table, actual: Schema, step: Step) -> tuple[Step, ...] | None:
+def _lightly(about: NarrowColumn, actual: Schema, step: Step) -> tuple[Step, ...] | None:
     """Return the steps that replace the step online; None if it runs there too."""
-    return exchanged(_shadow(about, table, actual), step, actual) if step.hazard else None
+    early = actual.before_numbering()
+    return exchanged(_shadow(about, early.tables[about.table], early), step, early) if step.hazard else None
 
 
 def _widen(about: NarrowColumn, here: str) -> Step:
@@ -131,7 +132,7 @@ def _shadow(about: NarrowColumn, table: Table, actual: Schema) -> Shadow:
 def foresee(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column widened."""
     about, table = finding.about, actual.tables[finding.table]
-    lightly = _lightly(about, table, actual, _widen(about, ""))
+    lightly = _lightly(about, actual, _widen(about, ""))
     modes = ("atomic", "online") if lightly is None else ("atomic",)
     wide = replace(about.found, type=about.type, retyped_in=modes)
     return actual.with_table(without_beside(table, about.column).with_column(wide))

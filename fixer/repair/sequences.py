@@ -291,3 +291,10 @@ def declared(sequence: QName, table: QName, column: Column, contract: Contract) 
     if spelt in {f"{home}{name}" for home in ("", *homes) for name in names}:
         return True
     return column.sequence == sequence and sequence not in contract.schema.sequences
+
+
+def as_meant(found: Sequence, contract: Contract) -> Sequence:
+    """Return a sequence with the options that it will have, where the contract knows it (see different-sequence)."""
+    meant = contract.schema.sequences.get(found.name, found)
+    bounds = replace(found, minimum=meant.minimum, maximum=meant.maximum)
+    return replace(bounds, increment=meant.increment, cycle=meant.cycle)

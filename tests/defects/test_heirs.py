@@ -201,15 +201,65 @@ def test_a_column_of_an_heir_gets_its_new_name_with_that_of_its_table(laboratory
     wanted = contract(p=(key(), integer("n", nullable=False, info={"legacy_names": ["m"]})))
     sa.Table("h", wanted, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
     with lent(laboratory.server(18), None) as database:
-        database.run(
-            "CREATE TABLE p(id serial PRIMARY KEY, m integer NOT NULL); CREATE TABLE h(PRIMARY KEY (id)) INHERITS (p)"
-        )
+        database.run("CREATE TABLE p (id serial PRIMARY KEY, m integer NOT NULL); CREATE TABLE h () INHERITS (p)")
         with closing(psycopg2.connect(database.dsn)) as connection:
             found = fixer.check(connection, wanted).findings
             run = fixer.apply(connection, wanted)
+            fixer.undo(connection, 1)
 
-    assert [finding.slug for finding in found if finding.severity != "info"] == ["legacy-column"]
-    assert run.report.ok
+        assert [finding.slug for finding in found if finding.severity != "info"] == [
+            "missing-primary-key",
+            "legacy-column",
+        ]
+        assert run.report.ok
+        assert database.run("SELECT m FROM h") == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_of_an_heir_go_while_what_it_inherits_from_is_repaired(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(), integer("n")))
+    own = integer("id", primary_key=True, autoincrement=False)
+    sa.Table("h", wanted, own, integer("own", nullable=False), postgresql_inherits="p")
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE h (own integer, PRIMARY KEY (id)) INHERITS (p);"
+            "INSERT INTO p DEFAULT VALUES; INSERT INTO h (own) VALUES (1), (NULL)"
+        )
+        run = fixer.apply(database.dsn, wanted, mode=mode, allow_hazards="all")
+
+        assert {(each.table.name, each.before, each.after, each.quarantined) for each in run.ledger} == {
+            ("p", 1, 1, 0),
+            ("h", 2, 1, 1),
+        }
+        fixer.undo(database.dsn, 1)
+        assert database.run("SELECT id, own FROM h ORDER BY id") == [(2, 1), (3, None)]
+
+
+RENAMED = ('ALTER TABLE p RENAME TO "old p";', 'ALTER TABLE h RENAME TO "old h";')
+
+
+@pytest.mark.parametrize("renamed", [*RENAMED, "".join(RENAMED)])
+@pytest.mark.parametrize(
+    "broken", ["", "DROP n", "ALTER n TYPE integer", "ALTER n DROP NOT NULL, ADD NOT NULL n NOT VALID"]
+)
+def test_heirs_and_what_they_inherit_from_get_their_names_back(
+    laboratory: Laboratory, renamed: str, broken: str
+) -> None:
+    wanted = contract(p=(key(), sa.Column("n", sa.BigInteger, nullable=False, server_default="5")))
+    sa.Table("h", wanted, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
+    for name in ("p", "h"):
+        wanted.tables[name].info["legacy_names"] = [f"old {name}"]
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY, n bigint NOT NULL DEFAULT 5);"
+            "CREATE TABLE h (PRIMARY KEY (id)) INHERITS (p); "
+            "INSERT INTO p DEFAULT VALUES; INSERT INTO h DEFAULT VALUES"
+        )
+        database.run(f"{'ALTER TABLE p ' if broken else ''}{broken};{renamed}")
+        run = fixer.apply(database.dsn, wanted, allow_hazards="all")
+
+        assert run.report.ok
+        assert database.run("SELECT tableoid::regclass::text, id, n FROM p ORDER BY id") == [("p", 1, 5), ("h", 2, 5)]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -177,3 +177,31 @@ def test_a_type_that_does_not_exist_is_for_a_person_who_gets_its_statement(
             database.run(way.format(type_).partition(";")[0])
             if missing != "other type":
                 fixer.apply(resolve(database.dsn), wanted, mode=mode, allow_hazards="all")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("generated", [True, False])
+@pytest.mark.parametrize("there", ["once integer", '"of" text', "once text"])
+def test_a_column_is_computed_from_one_that_the_plan_renames_or_converts(
+    empty: Database, there: str, generated: bool, mode: str
+) -> None:
+    base, value = integer("of", info={"legacy_names": ["once"]}), '"of" * 2'
+    twice = (
+        Column("twice", Integer, Computed(value), nullable=False)
+        if generated
+        else integer("twice", nullable=False, info={"backfill": text(value)})
+    )
+    type_ = there.split()[1]
+    empty.run(f"CREATE TABLE t (id serial PRIMARY KEY, {there}); INSERT INTO t VALUES (1, ' 21'::text::{type_})")
+
+    assert fixer.apply(resolve(empty.dsn), contract(t=(key(), base, twice)), mode=mode, allow_hazards="all").ok
+    assert empty.run('SELECT "of", twice FROM t') == [(21, 42)]
+
+
+def test_a_column_is_filled_from_another_that_is_missing_while_others_write(empty: Database) -> None:
+    code = Column("code", Text, nullable=False, server_default=text("gen_random_uuid()::text"))
+    start = Column("start", Text, nullable=False, info={"backfill": text('left("code", 2)')})
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
+
+    assert fixer.apply(resolve(empty.dsn), contract(t=(key(), code, start)), mode="online", allow_hazards="all").ok
+    assert empty.run("SELECT DISTINCT left(code, 2) = start FROM t") == [(True,)]

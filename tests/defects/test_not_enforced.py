@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, Column, ForeignKey, String
 
 import fixer
 from lab.database import lent
@@ -33,3 +33,18 @@ def test_what_is_not_enforced_is_said_to_be_that(laboratory: Laboratory) -> None
     assert {slug for slug, message in found.items() if message.endswith("NOT ENFORCED")} == found.keys()
     assert "NOT VALID" not in said
     assert "superuser" not in said
+
+
+def test_triggers_of_a_foreign_key_whose_column_gets_another_type_are_enabled(laboratory: Laboratory) -> None:
+    wanted = contract(
+        p=(Column("id", String(9), primary_key=True),), c=(key(), Column("p_id", String(9), ForeignKey("p.id")))
+    )
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id varchar(9) PRIMARY KEY); INSERT INTO p VALUES ('a');"
+            "CREATE TABLE c (id serial PRIMARY KEY, p_id char(9) REFERENCES p);"
+            "ALTER TABLE c DISABLE TRIGGER ALL; INSERT INTO c (p_id) VALUES ('a')"
+        )
+        assert fixer.apply(database.dsn, wanted, allow_hazards="all").ok
+        fixer.undo(database.dsn, 1)
+        assert database.run("SELECT tgenabled FROM pg_trigger WHERE tgrelid = 'c'::regclass") == [("D",), ("D",)]

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
 
 import fixer
+from fixer.defects.text_key import SPECIMENS
 from fixer.model.plan import MODES
 from lab.database import Database
+from lab.evidence.dumps import everything
 from lab.examples.models import integer, key
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -40,11 +42,46 @@ def test_texts_that_mean_nobody_are_settled_although_the_new_key_is_missing(
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_plan_says_how_many_texts_mean_nobody_and_become_null(empty: Database, mode: str) -> None:
+    empty.run(MADE)
+    plan = fixer.plan(empty.dsn, wanted("null"), mode=mode)
+
+    assert [step.title for step in plan.steps if "NULL in" in step.title] == [
+        "map trades.user_id to the id of users that carries its user_id, set it to NULL in 2 rows for which none does"
+    ]
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_texts_that_mean_nobody_come_back_under_a_key_that_lies(laboratory: Laboratory, mode: str) -> None:
     keys = "ALTER TABLE users ADD PRIMARY KEY (user_id); ALTER TABLE trades ADD FOREIGN KEY (user_id) REFERENCES users;"
     made = MADE.replace("INSERT INTO trades", f"{keys} SET session_replication_role = replica; INSERT INTO trades")
 
     assert outcome(laboratory, wanted("quarantine"), made, mode) == "mended"
+
+
+BESIDE = {  # a key of texts with children, from which another key is made
+    "a reference that does not fit": "ALTER TABLE books DROP CONSTRAINT books_reviewer_id_fkey; ALTER TABLE books"
+    " ALTER reviewer_id TYPE text USING CASE WHEN reviewer_id = 1 THEN 'x' ELSE reviewer_id::text END",
+    "a spelling of its own, converted in one go": "ALTER TABLE books DROP CONSTRAINT books_price_check,"
+    " ALTER price TYPE text USING ' ' || price,"
+    " ADD twice text GENERATED ALWAYS AS (title || title) STORED",
+    "an index over both": "ALTER TABLE books ALTER pages TYPE smallint; CREATE INDEX odd ON books (id, pages)",
+    "a row that goes": "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; TRUNCATE reviews;"
+    " ALTER TABLE books ADD j json, ALTER pages TYPE text USING CASE WHEN pages > 100 THEN 'x' ELSE pages::text END",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", BESIDE)
+def test_other_columns_are_converted_beside_an_old_key(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(SPECIMENS[0].breaks)
+        case.break_(BESIDE[what])
+        before = everything(case.server, case.name)
+
+        assert case.apply(mode=mode, allow_hazards="all").report.ok
+        fixer.undo(case.connection, 1)
+        assert everything(case.server, case.name) == before
 
 
 @pytest.mark.parametrize("mode", MODES)

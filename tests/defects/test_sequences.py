@@ -22,10 +22,13 @@ from sqlalchemy import (
 
 import fixer
 from fixer.compare import reading
+from fixer.defects import code_behind
 from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
 from lab.database import Database, all_of, differences, role
 from lab.examples.models import contract, key
+from lab.hook import ask
+from lab.laboratory import Laboratory
 
 SCANS = "SELECT seq_scan FROM pg_sleep(0.3), pg_stat_user_tables WHERE relname = 't'"
 APART = "CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers;"
@@ -341,3 +344,15 @@ def test_a_sequence_that_ends_before_its_rows_do_is_not_made_anew_in_vain(empty:
 
     assert any("down has no number beyond" in (each or "") for each in refusals)
     assert empty.ask("INSERT INTO t DEFAULT VALUES RETURNING id") == -4
+
+
+@pytest.mark.parametrize("last", [1, 2])
+@pytest.mark.parametrize("mode", MODES)
+def test_codes_are_looked_for_by_the_steps_that_their_sequence_will_take(
+    laboratory: Laboratory, mode: str, last: int
+) -> None:
+    with laboratory.database(18, code_behind.SPECIMENS[0]) as case:  # with the codes of 1 to 6
+        case.break_(f"ALTER SEQUENCE invoice_numbers INCREMENT BY {last * 4}; SELECT setval('invoice_numbers', {last})")
+
+        assert case.apply(mode=mode).report.ok
+        assert ask(case, "SELECT nextval('invoice_numbers')") == [(7,)]

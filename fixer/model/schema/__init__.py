@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fixer.model.schema.code import Coded, Key
-from fixer.model.schema.renaming import renamed_in, renamed_key
+from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
@@ -228,10 +228,39 @@ class Schema:
             schema = schema.with_renamed_column(heir.name, old, new) if old in heir.columns else schema
         return schema
 
+    def before_numbering(self) -> Schema:
+        """Return this schema as steps see it that online come before new keys take the names of old ones."""
+        schema = self
+        for table in self.tables.values():
+            for column in table.columns.values():
+                aside = column.mapped or (column.numbered and column.added and table.legacy_key) or ""
+                if aside:
+                    old = {
+                        name: each for name, each in schema.tables[table.name].columns.items() if name != column.name
+                    }
+                    schema = schema.with_table(replace(schema.tables[table.name], columns=old))
+                    schema = schema.with_renamed_column(table.name, aside, column.name)
+        return schema
+
     def heirs(self, table: QName) -> Iterator[Table]:
-        """Yield the tables that INHERIT from a table, which they know by the name that it has today."""
-        names = {table, self.tables[table].stored_as if table in self.tables else None}
-        yield from (each for each in self.tables.values() if names.intersection(each.parents))
+        """Yield the tables that INHERIT from a table."""
+        yield from (each for each in self.tables.values() if table in each.parents)
+
+    def with_renamed_table(self, old: QName, new: QName) -> Schema:
+        """Return this schema with a table renamed, in heirs, partitions, foreign keys and sequences too."""
+        tables = {name: table for name, table in self.tables.items() if name != old}
+        tables[new] = replace(self.tables[old], name=new, stored_as=old)  # another may have been renamed meanwhile
+        sequences = {
+            name: replace(each, owned_by=(new, each.owned_by[1])) if each.owned_by and each.owned_by[0] == old else each
+            for name, each in self.sequences.items()
+        }
+        return replace(
+            self,
+            tables={name: moved_in(table, old, new) for name, table in tables.items()},
+            outside=tuple(moved_key(key, old, new) for key in self.outside),
+            sequences=sequences,
+            code=self.code and self.code.moved(old, new),
+        )
 
     @property
     def version(self) -> int:

@@ -1,11 +1,14 @@
-"""The parts of a table after a column was renamed, as PostgreSQL renames it wherever it is named."""
+"""The parts of a table after a column or a table was renamed, as PostgreSQL renames it wherever it is named."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from fixer.model.expression import respelt
-from fixer.model.table import Column, ForeignKey, QName, Table
+from fixer.model.table import Column, ForeignKey, Index, QName, Table
+
+Part = TypeVar("Part", Index, ForeignKey)
 
 
 def renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
@@ -55,3 +58,32 @@ def renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey
     if key.target == table:
         targets = tuple(names.get(c, c) for c in targets)
     return replace(key, columns=columns, target_columns=targets, emptied=emptied)
+
+
+def moved_in(each: Table, old: QName, new: QName) -> Table:
+    """Return a table after a table, it or another, was renamed."""
+    names = {old: new}
+    return replace(
+        each,
+        part_of=names.get(each.part_of, each.part_of) if each.part_of else None,
+        parents=tuple(names.get(parent, parent) for parent in each.parents),
+        unlogged_parts=tuple(names.get(part, part) for part in each.unlogged_parts),
+        unproved_below={
+            column: tuple((names.get(below, below), constraint) for below, constraint in there)
+            for column, there in each.unproved_below.items()
+        },
+        indexes=tuple(_asleep(index, old, new) for index in each.indexes),
+        foreign_keys=tuple(moved_key(key, old, new) for key in each.foreign_keys),
+    )
+
+
+def moved_key(key: ForeignKey, old: QName, new: QName) -> ForeignKey:
+    """Return a foreign key after a table, at either end or neither, was renamed."""
+    names = {old: new}
+    moved = replace(key, table=names.get(key.table, key.table), target=names.get(key.target, key.target))
+    return _asleep(moved, old, new)
+
+
+def _asleep(part: Part, old: QName, new: QName) -> Part:
+    disabled = tuple((new if on == old else on, trigger) for on, trigger in part.disabled_triggers)
+    return replace(part, disabled_triggers=disabled)

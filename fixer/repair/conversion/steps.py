@@ -67,11 +67,21 @@ def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) ->
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
+    at_once, early = Repair.of(_parts(finding, way, actual, contract)), actual.before_numbering()
+    if early is actual:
+        return at_once
+    lightly = Repair.of(_parts(finding, way, early, contract)).online
+    return replace(at_once, online=tuple(step.before_numbering() for step in lightly))
+
+
+def _parts(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract: Contract) -> Iterator[Part]:
+    """Return the steps that convert the column, with those that replace them online."""
+    name, column = finding.table, finding.about.column
     bare = actual.with_table(without_beside(actual.tables[name], column))
     parts = [*cleared(actual.tables[name], column), *_steps(finding, way, bare, contract)]
     convert = next(part.atomic for part in parts if part.atomic.phase is Phase.CONVERT)
     lightly = _beside(finding, way, actual, contract, convert)
-    return Repair.of(_in_one_go(parts, convert) if lightly is None else _exchanged(parts, lightly))
+    return _in_one_go(parts, convert) if lightly is None else _exchanged(parts, lightly)
 
 
 def _beside(

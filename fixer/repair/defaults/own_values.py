@@ -188,7 +188,10 @@ def filled(table: Table, wanted: Table, column: Column, value: Composable, defin
         effect=Effect(rows=table.estimated_rows, changes=(column.name,)),
     )
     of_new = over_row(value, SQL(column.full_type), read, alias="new")
-    lightly = tuple(added(table, column, value, replace(add, hazard=fill.hazard), of_new))
+    lightly = added(table, column, value, replace(add, hazard=fill.hazard), of_new)
+    there = (table.columns.get(each.name) for each in read)
+    if [each and each.full_type for each in there] != [each.full_type for each in read]:
+        lightly = (replace(step, phase=Phase.EXCHANGE_PROOFS) for step in lightly)  # by then they are as wanted
     yield add.online_as(lightly)
     yield fill.online_as(())
     if column.default is not None:

@@ -71,10 +71,13 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
     added = Added(column, kept=_told_by(texts, aside))
     yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
     yield from _orphans(texts, rows, aside, mapped, contract)
+    title = f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}"
+    if rows and Mover(mapped, contract).policy(key) == "null":
+        title += f", set it to NULL in {counted(rows)} for which none does"
     yield Step(
         phase=Phase.REFERENCES,
         table=name,
-        title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
+        title=title,
         sql=SQL(";\n").join(
             [
                 _told_apart(texts, aside),

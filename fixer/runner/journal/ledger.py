@@ -12,13 +12,24 @@ from fixer.repair.rows import quarantine_table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal
 
+_ABOVE = """
+SELECT n.nspname, c.relname
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relhassubclass
+"""
+
 
 def count(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
-    """Return the number of rows of each table, in one statement."""
+    """Return the number of rows of each table, in one statement; without those of tables that INHERIT from it."""
     names = sorted(tables)
     if not names:
         return {}
-    scans = [SQL("SELECT {}, count(*) FROM {}").format(Literal(n), q.name(t)) for n, t in enumerate(names)]
+    cursor.execute(_ABOVE)
+    above = {QName(*each) for each in cursor.fetchall()}
+    scans = [
+        SQL("SELECT {}, count(*) FROM {}{}").format(Literal(n), SQL("ONLY " if t in above else ""), q.name(t))
+        for n, t in enumerate(names)
+    ]
     cursor.execute(SQL("\nUNION ALL\n").join(scans))
     return {names[number]: rows for number, rows in cursor.fetchall()}
 

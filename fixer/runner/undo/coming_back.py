@@ -12,6 +12,7 @@ from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids, proves
+from fixer.runner.undo.below import inherited
 from fixer.runner.undo.created import bases, created, renamed, replaced
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
@@ -65,7 +66,7 @@ def bring_back(
     session: Session, past: Past, awake: Enabled, returned: Returned, wholes: Iterable[Whole]
 ) -> frozenset[Key]:
     """Restore names, then every definition that differs; return the constraints and indexes that were recreated."""
-    for statement in renamed(past.after, past.then):
+    for statement in renamed(past.after, past.then, inherited(session, sorted(past.after.relations))):
         session.do(statement, "bring a name back")
     now = past.ran.read(session.cursor)
     for oid in sorted(now.relations - past.then.relations):

@@ -20,7 +20,6 @@ class Rows:
     name: str
     columns: dict[int, tuple[str, str]]  # name and type
     above: set[str] = field(default_factory=set)  # tables that it INHERITS from, whose changes are its own
-    inherited: int = 0  # rows of tables that INHERIT from it, which it shows and the ledger counts
     cells: list[dict[int, tuple[str | None, Any]]] = field(default_factory=list)
 
     def number(self, column: str) -> int | None:
@@ -74,8 +73,6 @@ def copy_rows(connection: Connection) -> Copy:
             values = zip(rows.columns.items(), texts, strict=True)
             rows.cells.append({n: (text, text if (oid, n) in odd else known[name]) for (n, (name, _)), text in values})
         if oid in parents:
-            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(names[oid]))
-            rows.inherited = cursor.fetchone()[0] - len(rows.cells)
             cursor.execute(_HEIRS, [oid])
             for (heir,) in cursor.fetchall():
                 copies[heir].above.add(rows.name)

@@ -57,7 +57,7 @@ class Passage:
         for column in sorted(self.announced):
             if column in self.new.columns:
                 yield from self._cells(column)
-        yield from ledger(self.new, len(self.old.cells), len(self.moved), self.run, self.old.inherited)
+        yield from ledger(self.new, len(self.old.cells), len(self.moved), self.run)
 
     def _mapped(self) -> Iterator[str]:
         """Demand that a column which took the name of another holds what points at the rows it named."""
@@ -70,6 +70,8 @@ class Passage:
             lost = [pair for pair in pairs if pair[0] is not None and not means(*pair)]
             emptied = f"set to NULL {self.new.columns[heir][0]} of "
             orphans = sum(step.effect.rows for step in self.steps if step.title.startswith(emptied))
+            told = (re.search(r", set it to NULL in (one|\d+) rows? for which none does$", s.title) for s in self.steps)
+            orphans += sum(1 if each[1] == "one" else int(each[1]) for each in told if each)
             lost = [pair for pair in lost if pair[1] is not None or not orphans]
             yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
 
@@ -206,15 +208,14 @@ class Passage:
         return old is not None and new is not None and 1 in bearers.values()
 
 
-def ledger(rows: Rows, before: int, moved: int, run: fixer.Run, inherited: int = 0) -> Iterator[str]:
-    """Compare what the ledger says of one table with what is there; it shows `inherited` rows of others as well."""
+def ledger(rows: Rows, before: int, moved: int, run: fixer.Run) -> Iterator[str]:
+    """Compare what the ledger says of one table with what is there."""
     after = len(rows.cells)
     entry = next((entry for entry in run.ledger if str(entry.table) == rows.name), None)
     if entry is None:
         if (before, 0) != (after, moved):
             yield f"had {before} rows, has {after}, {moved} in quarantine; the ledger is silent"
         return
-    before, after = before + inherited, after + rows.inherited
     if (entry.before, entry.after, entry.quarantined) != (before, after, moved):
         yield f"had {before} rows, has {after}, {moved} in quarantine; the ledger says {entry}"
 

@@ -168,7 +168,7 @@ class _Trial:
         r"its row of (.*) \((.*)\) is in quarantine": _under,
         r"it breaks (CHECK .*)": _check,
         r"an identical copy of a row that stays": _copy,
-        r"of the rows that share its \((.*)\), the .* stays(?:, else .*)?": _rival,
+        r"of the rows that share its \((.*)\), the .* stays(?:, (?:else|as) .*)?": _rival,
         r"its key stands on an earlier, different row": _keyed,
         r"its key (.*) is NULL": _empty,
         r"its (.*) is NULL, and the contract declares no value for it": _empty,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -25,9 +25,13 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 
-def renamed(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that restore names; columns get temporary names first, because two may swap theirs."""
-    moved = [c for c in changed(now, then, "column") if c.key in then.items and then.items[c.key].name != c.name]
+def renamed(now: Definitions, then: Definitions, inherited: Collection[tuple[int, str]]) -> Iterator[Composable]:
+    """Yield the statements that restore names; columns get temporary names first, because two may swap theirs.
+
+    Columns that are `inherited`, each given as (oid, name), get theirs with the column of the table above.
+    """
+    columns = (c for c in changed(now, then, "column") if (c.of, c.name) not in inherited)
+    moved = [c for c in columns if c.key in then.items and then.items[c.key].name != c.name]
     for number, column in enumerate(moved):
         yield alter(now, column.of, _rename(column.name, f"pgmend_{number}"))
     for number, column in enumerate(moved):
