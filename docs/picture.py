@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from fixer.cli.demo import tell
+from fixer.cli.alone.demo import tell
 
 WIDTH = 118
 PICTURE = Path(__file__).with_name("demo.svg")

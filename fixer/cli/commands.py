@@ -276,7 +276,7 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
 @common
 def init(settings: Settings, dsn_argument: str | None, dry_run: bool, accept: bool) -> int:
     """Note the contract of a project in pyproject.toml; with a DSN, check that first."""
-    from fixer.cli.init import begin
+    from fixer.cli.alone.init import begin
 
     return begin(settings, dsn_argument, dry=dry_run, accept=accept)
 
@@ -285,7 +285,7 @@ def init(settings: Settings, dsn_argument: str | None, dry_run: bool, accept: bo
 @common
 def demo(settings: Settings) -> int:
     """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
-    from fixer.cli.demo import tell
+    from fixer.cli.alone.demo import tell
 
     def done(run: Run) -> None:
         if settings.format == "json":

@@ -25,7 +25,7 @@ WORDS: Mapping[str, str] = {
     "prove": "Rehearse a repair on a copy of the target: check, plan, apply, undo; only read the target.",
     "undo": "Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way.",
 }
-ALONE = ("capture", "explain", "mcp", "prove")  # each in a file of its own, fixer/cli/NAME.py, as `command`
+ALONE = ("capture", "explain", "mcp", "prove")  # each in a file of its own, fixer/cli/alone/NAME.py, as `command`
 
 
 class _Later(click.Group):
@@ -37,7 +37,7 @@ class _Later(click.Group):
         """Return the command that was called, as it is, with the words that are left for it."""
         if args[0] in ALONE:
             with importing():
-                alone: click.Command = import_module(f"fixer.cli.{args[0]}").command
+                alone: click.Command = import_module(f"fixer.cli.alone.{args[0]}").command
             return args[0], alone, args[1:]
         with importing():
             from fixer.cli.commands import commands

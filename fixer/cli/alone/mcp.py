@@ -19,7 +19,7 @@ def command(settings: Settings) -> int:
         import mcp.server.mcpserver  # noqa: F401
     except ModuleNotFoundError as error:
         raise UsageError(NEEDED) from error
-    from fixer.cli.agent import Desk, serve
+    from fixer.cli.alone.agent import Desk, serve
     from fixer.cli.commands import named
 
     known.outputs = ()  # the protocol has the standard output to itself

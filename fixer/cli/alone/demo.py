@@ -75,7 +75,7 @@ def tell(console: Console, done: Callable[[Run], None] = lambda _: None) -> int:
 
 def _import_ours(contract: str) -> None:
     """Import the contract that ships, even where the current directory has a package of the same name."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     import_module(contract.partition(":")[0])
 
 

@@ -1,0 +1,1 @@
+"""Commands that have a file each, imported when they are called, and what they alone need."""
