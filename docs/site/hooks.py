@@ -81,7 +81,7 @@ def defects() -> list[Any]:
 
 def front(readme: str) -> str:
     """Return the first page: the beginning of the README, then where to go from there."""
-    text = readme.partition("\n## Against a database")[0]
+    text = readme.partition("\n## Your own models")[0]
     text = re.sub(r"\]\(docs/", "](", text)
     return f"{text}\n{WAYS}"
 

@@ -2,7 +2,7 @@
 
 Costs: a query of the other table misses its rows, and what changes the columns of that one leaves its own as they are.
 Cure: a table that is created INHERITs at once. A person decides about one that stands, because its rows would show in
-the other as well, and if the other has a column or a check that the contract does not know.
+the other as well, and if the other has a column, a type or a check that the contract does not know.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Re
     unknown += [c.name for c in parent.checks if c.name not in {own.name for own in wanted.checks} and not c.no_inherit]
     if unknown:
         return refuse(f"{parent.name.name} has {unknown[0]}, which the contract does not know: settle that first")
+    if apart := [each for each in parent.columns.values() if each.full_type != wanted.columns[each.name].full_type]:
+        which, type_ = f"{parent.name.name}.{apart[0].name}", wanted.columns[apart[0].name].full_type
+        return refuse(f"{which} stays {apart[0].full_type}, and none INHERITs it as {type_}: settle that first")
     title = f"make {table.name.name} INHERIT from {parent.name.name}"
     return Repair.of((alter(Phase.HEIRS, table.name, title, action, touches=(parent.name,)),))
 
