@@ -13,13 +13,14 @@ from fixer.defects._counters import SEATED, seats
 from fixer.defects.missing_inheritance import EVENT_ROWS, events
 from fixer.errors import NeedsPermission
 from fixer.model.defect import Specimen
-from fixer.model.plan import MODES
+from fixer.model.plan import ATOMIC, MODES
 from lab.database import lent
 from lab.evidence.copies import stamps
 from lab.evidence.dumps import everything
 from lab.examples.models import contract, integer, key
 from lab.hook import ask
 from lab.laboratory import VERSIONS, Case, Laboratory
+from lab.outcomes import outcome
 
 # Rows that no key of the table forbids: of a key that stands already, of no parent.
 HEIRS = """
@@ -331,3 +332,24 @@ def test_a_column_that_comes_by_two_ways_from_one_table_holds_nothing_back(labor
         )
 
         assert fixer.apply(database.dsn, wanted, allow_hazards="all").ok
+
+
+@pytest.mark.parametrize(
+    ("found", "end", "mode"),
+    [
+        ("text", "mended", ATOMIC),
+        *(
+            (found, f"p.n stays {found}, and none INHERITs it as integer: settle that first", mode)
+            for found in ("bigint", "jsonb")
+            for mode in MODES
+        ),
+    ],
+)
+def test_an_heir_to_come_is_created_only_where_it_can_inherit(
+    laboratory: Laboratory, found: str, end: str, mode: str
+) -> None:
+    wanted = contract(p=(key(), integer("n")))
+    sa.Table("h", wanted, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
+    made = f"CREATE TABLE p (id serial PRIMARY KEY, n {found}); INSERT INTO p (n) VALUES ('7')"
+
+    assert end in outcome(laboratory, wanted, made, mode)
