@@ -89,10 +89,8 @@ def _document(said: str) -> str:
     """Return the document of a command that could not work, whatever of it can be imported."""
     import json
 
-    try:
-        from fixer.model.finding import POINTS
-    except Exception:
-        POINTS = {}  # noqa: N806 - it stands for that one
+    from fixer.model import POINTS
+
     points = [{"point": number, "title": title, "ok": False} for number, title in POINTS.items()]
     head = {"version": 1, "target": None, "contract": None, "ok": False, "points": points, "findings": []}
     return json.dumps({**head, "error": {"message": said, "sqlstate": None}}, indent=2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic
 
 from psycopg2.sql import Composable
 
+from fixer.model import POINTS as POINTS
 from fixer.model.step import Repair
 from fixer.model.subject import Part, Subject
 from fixer.model.table import QName
@@ -25,13 +26,6 @@ else:
     About = TypeVar("About", bound=Subject, covariant=True)
 
 UNREADABLE = "unreadable-rows"  # not a defect of the database: a probe that failed
-POINTS = {
-    1: "primary keys",
-    2: "foreign keys",
-    3: "default users",
-    4: "structure",
-    5: "operation",
-}
 
 
 @dataclass(frozen=True)
