@@ -14,7 +14,7 @@ from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, NeedsPermission, PgmendError, SnapshotError, TargetError, UsageError
 from fixer.model.finding import UNREADABLE
 from fixer.model.report import Report
-from fixer.model.step import Hazard
+from fixer.model.step import JOURNAL, QUARANTINE, Hazard
 from fixer.model.table import QName
 from fixer.runner.limits import Bounds
 from fixer.runner.session import Session
@@ -60,6 +60,9 @@ class Captured:
     new: tuple[str, ...] = ()  # findings that only the snapshot has, where no rows were taken
 
 
+OURS = (JOURNAL, QUARANTINE)  # what earlier runs kept is no part of a snapshot, nor are the rows that they moved
+
+
 def capture(session: Session, name: str, directory: Path, schema: str, wanted: Wanted, scratch: Scratch) -> Captured:
     """Write a snapshot of the target into a directory, which must be new or empty; the target is only read.
 
@@ -69,7 +72,7 @@ def capture(session: Session, name: str, directory: Path, schema: str, wanted: W
         raise ContractError("A snapshot cannot name another database as its contract: give models, or a file of SQL.")
     report = _looked(session, deep=True)
     with _anew(directory) as place:
-        with copying.read(session.link, _options(wanted)) as original, _spooled() as spool:
+        with copying.read(session.link, _options(wanted), without=OURS) as original, _spooled() as spool:
             taken = _take(original, session, report, wanted, spool)
             with scratch.lend(original.version) as opened:
                 made = copying.copy(original, opened.admin, spool)

@@ -59,8 +59,8 @@ class Original:
 
 
 @contextmanager
-def read(link: Link, options: Sequence[str] = ()) -> Iterator[Original]:
-    """Lend the target of a link as it is now, in one transaction that only reads.
+def read(link: Link, options: Sequence[str] = (), *, without: Sequence[str] = ()) -> Iterator[Original]:
+    """Lend the target of a link as it is now, `without` some of its schemas, in one transaction that only reads.
 
     Raises TargetError where the role may not read all, ServerError where pg_dump lacks.
     """
@@ -76,12 +76,12 @@ def read(link: Link, options: Sequence[str] = ()) -> Iterator[Original]:
             cursor.execute("SELECT pg_export_snapshot()")
             ((moment,),) = cursor.fetchall()
             found = beyond.read(cursor)
-            tables = moving.tables(cursor)
+            tables = [table for table in moving.tables(cursor) if table.name.schema not in without]
             cursor.execute(_PUBLIC)
             ((public,),) = cursor.fetchall()
-        yield Original(
-            reader, dump(reader, moment, options=options, lock_timeout=wanted["lock_timeout"]), found, tables, public
-        )
+        options = [*options, *(f"--exclude-schema={schema}" for schema in without)]
+        dumped = dump(reader, moment, options=options, lock_timeout=wanted["lock_timeout"])
+        yield Original(reader, dumped, found, tables, public)
 
 
 @dataclass

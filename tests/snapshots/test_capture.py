@@ -218,3 +218,13 @@ def test_wrong_words_are_told_in_a_sentence(broken: Database, tmp_path: Path, wo
     )
 
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_what_earlier_runs_kept_is_no_part_of_a_snapshot(empty: Database, tmp_path: Path) -> None:
+    load(empty, "where-it-began")
+    run = fixer.apply(empty.dsn, metadata, allow_hazards="all")
+    taken = capture(empty, tmp_path / "taken")
+    kept = [file.name for file in (tmp_path / "taken").iterdir() if "fixer_" in file.read_text("utf-8")]
+
+    assert any(entry.quarantined for entry in run.ledger)
+    assert (taken.findings, kept) == (frozenset(), [])
