@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import pytest
 from psycopg2.extensions import parse_dsn
 
 from lab.database import Database
@@ -27,6 +28,11 @@ def mute_at(database: Database, mark: bytes, *, times: int = 1, heard: bool = Tr
 
     Whether it has `heard` that one, nobody knows who waits for the answer.
     """
+    with socket.socket() as tried:
+        try:
+            _drop_all(tried)
+        except PermissionError:
+            pytest.skip("the kernel lets this user attach no filter to a socket")
     left = count(times - 1, -1)
     directory = parse_dsn(database.dsn)["host"]
     sockets: list[socket.socket] = []
