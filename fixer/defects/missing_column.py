@@ -161,13 +161,11 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     if anew and value is not None and not tied:
         lightly = tuple(added(table, column, value, add))
     yield add.online_as(lightly)
-    if value is not None and not column.generated:
+    if value is not None and not column.generated and value != SQL(column.default or ""):
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
         title = f"set the default of {name.name}.{column.name} to {column.default or 'nothing'}"
         action = SQL("ALTER COLUMN {} {}").format(Identifier(column.name), default)
-        if value != SQL(column.default or ""):
-            step = alter(Phase.DEFAULTS, name, title, action)
-            yield step.online_as(() if lightly else None)
+        yield alter(Phase.DEFAULTS, name, title, action).online_as(() if lightly else None)
 
 
 def _refuse_chain(column: Column, wanted: Table, table: Table, contract: Contract) -> None:
