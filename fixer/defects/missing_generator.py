@@ -22,7 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import QName, Table
-from fixer.repair.columns import steps_of
+from fixer.repair.columns import counter_of
 from fixer.repair.counting.heirs import elder_of
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.defaults.left_out import filled_by
@@ -74,8 +74,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     table, column = finding.table, finding.about.wanted
     if like := elder_of(table, column, actual, contract):
         return Repair.of(like.followed_by(table))
-    taken, steps = held(table, column.name, actual, contract.schema), steps_of(column, contract)
-    return Repair.of(give_generator(table, column, actual, taken, steps=steps))
+    taken, meant = held(table, column.name, actual, contract.schema), counter_of(column, contract)
+    return Repair.of(give_generator(table, column, actual, taken, like=meant))
 
 
 _DEFAULT = "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT {}"

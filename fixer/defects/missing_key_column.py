@@ -23,8 +23,8 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
-from fixer.model.table import Column, QName, Table
-from fixer.repair.columns import steps_of, unmade
+from fixer.model.table import Column, QName, Sequence, Table
+from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.defaults.own_values import may_differ
@@ -141,7 +141,7 @@ def _numbered_beside(name: QName, column: Column, actual: Schema, contract: Cont
     Before that, an application that takes max(id) + 1 could take a number that a row gets at the same time.
     """
     under = beside(column.name)
-    yield from numbered_in_batches(name, column, actual, under=under, steps=steps_of(column, contract))
+    yield from numbered_in_batches(name, column, actual, under=under, like=counter_of(column, contract))
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
     yield alter(Phase.KEYS, name, f"rename {under} to {name.name}.{column.name}", action)
 
@@ -162,15 +162,17 @@ def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Con
         effect=Effect(rows=table.estimated_rows, changes=(column.name,)),
     )
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
-    steps, taken = steps_of(column, contract), held(name, column.name, actual, contract.schema)
-    counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare)), steps=steps))
-    lightly = _taken_over_beside(old, column, copy, actual, taken, steps)
+    like, taken = counter_of(column, contract), held(name, column.name, actual, contract.schema)
+    counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare)), like=like))
+    lightly = _taken_over_beside(old, column, copy, actual, taken, like)
     yield first.online_as(())
     yield copy.online_as(lightly)
     yield from (part.atomic.online_as(()) for part in counting)
 
 
-def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, taken: Held, by: int) -> tuple[Step, ...]:
+def _taken_over_beside(
+    old: str, column: Column, copy: Step, actual: Schema, taken: Held, like: Sequence | None
+) -> tuple[Step, ...]:
     """Return the steps that copy numbers while others write, into a shadow column that gets its name at the end.
 
     The generator is attached before the column gets its name, so that no new row lacks a number.
@@ -180,7 +182,7 @@ def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, tak
     shadow = Shadow(table, old_column, column.type, value, SQL("true"), back=value, name=column.name, home=home)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
-    steps = (each for part in give_generator(name, under, there, taken, steps=by) for each in part.online)
+    steps = (each for part in give_generator(name, under, there, taken, like=like) for each in part.online)
     counting = (replace(each, phase=Phase.FITTINGS, action=None) for each in steps)
     swap = named(shadow, f"rename {shadow.beside} to {name.name}.{column.name}")
     return (*filled(shadow, copy, actual.version), *counting, swap)

@@ -20,7 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Repair, Step
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Sequence, Table
-from fixer.repair.columns import steps_of
+from fixer.repair.columns import counter_of
 from fixer.repair.counting.heirs import elder_of
 from fixer.repair.counting.users import Users
 from fixer.repair.numbers import held
@@ -91,8 +91,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
         return _as_root(table, column, actual)
     if like := elder_of(table, column, actual, contract):
         return Repair.of(map(_asking, like.followed_by(table)))
-    taken, steps = held(table, column.name, actual, contract.schema), steps_of(column, contract)
-    parts = give_generator(table, column, actual, taken, steps=steps)
+    taken, meant = held(table, column.name, actual, contract.schema), counter_of(column, contract)
+    parts = give_generator(table, column, actual, taken, like=meant)
     return Repair.of(_asking(part) for part in parts)
 
 

@@ -24,7 +24,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Phase, Repair, Step, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
 from fixer.model.table import QName, Table
-from fixer.repair.columns import steps_of, unmade
+from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.sequences import let_count, let_count_by, numbered_in_batches
@@ -96,7 +96,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     )
     aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
     lightly = (
-        *numbered_in_batches(name, wanted, actual, under=beside(column), steps=steps_of(wanted, contract)),
+        *numbered_in_batches(name, wanted, actual, under=beside(column), like=counter_of(wanted, contract)),
         _exchange(aside, column, legacy),
     )
     count = _count(name, column, legacy, wanted.sequence if called is not wanted else None)

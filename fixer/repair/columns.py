@@ -100,10 +100,10 @@ def calls(table: QName, column: Column, contract: Contract) -> list[QName]:
     return [each.name for each in there if stands_apart(each, contract) and {each.name, (each.name.name,)} & named]
 
 
-def steps_of(column: Column, contract: Contract) -> int:
-    """Return by how much the sequence of a column of the contract counts up; 1 if the contract does not say."""
+def counter_of(column: Column, contract: Contract) -> Sequence | None:
+    """Return the sequence of the contract by which a column of it counts up; None if the contract does not say."""
     sequence = contract.schema.sequences.get(column.sequence) if column.sequence else None
-    return max(sequence.increment, 1) if sequence else 1
+    return sequence if sequence and sequence.increment > 0 else None
 
 
 def stands_apart(sequence: Sequence, contract: Contract) -> bool:

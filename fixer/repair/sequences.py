@@ -118,17 +118,21 @@ def _own_number(table: QName, found: Column, taken: Held) -> Composable:
     return q.Drawn(number, behind)
 
 
-def give_generator(table: QName, column: Column, actual: Schema, held: Held = (), *, steps: int = 1) -> Iterator[Part]:
+def give_generator(
+    table: QName, column: Column, actual: Schema, held: Held = (), *, like: Sequence | None = None
+) -> Iterator[Part]:
     """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too.
 
-    It counts by `steps`. No identity comes beside a sequence that the column owns already: pg_get_serial_sequence would
-    name the older one.
+    It counts `like` a sequence of the contract: by its steps, from its start on. No identity comes beside a sequence
+    that the column owns already: pg_get_serial_sequence would name the older one.
     """
     there = actual.tables[table].columns[column.name]
     left_over = any(s.owned_by == (table, column.name) for s in actual.sequences.values())
-    by = f" INCREMENT BY {steps}" if steps > 1 else ""
+    by = f" INCREMENT BY {like.increment}" if like and like.increment > 1 else ""
+    options = f"{by} START WITH {like.start}" if like and like.start > 1 else by
     if column.identity and there.not_null and there.default is None and not left_over:
-        kind = f"{'ALWAYS' if column.identity == 'a' else 'BY DEFAULT'} AS IDENTITY{by and f' ({by})'}"
+        kind = f"{'ALWAYS' if column.identity == 'a' else 'BY DEFAULT'} AS IDENTITY"
+        kind += f" ({options.lstrip()})" if options else ""
         action = SQL("ALTER COLUMN {} ADD GENERATED {}").format(Identifier(column.name), SQL(kind))
         yield alter(Phase.GENERATORS, table, f"make {table.name}.{column.name} an identity column", action)
         yield advance(table, column.name, None, held)
@@ -145,7 +149,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
             Phase.GENERATORS, table, f"raise the maximum of {name.name} to that of {table.name}.{column.name}", widen
         )
     elif not exists:
-        create = SQL("CREATE SEQUENCE {} AS {}{}").format(q.name(name), type_, SQL(by))
+        create = SQL("CREATE SEQUENCE {} AS {}{}").format(q.name(name), type_, SQL(options))
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
     if exists and _stays_apart(name, table, actual):
@@ -184,9 +188,9 @@ def count_by(name: QName, part: QName, column: str) -> Iterator[Step]:
 
 
 def numbered_in_batches(
-    table: QName, column: Column, actual: Schema, *, under: str | None = None, steps: int = 1
+    table: QName, column: Column, actual: Schema, *, under: str | None = None, like: Sequence | None = None
 ) -> tuple[Step, ...]:
-    """Return the steps that add a numbered column to a table that others write to, and number its rows by `steps`.
+    """Return the steps that add a numbered column to a table that others write to, and number its rows.
 
     `under` is another name for the column, if it gets its own name only later.
     """
@@ -213,7 +217,7 @@ def numbered_in_batches(
         hazard=Hazard.REWRITES_TABLE,
         effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
-    return (first, *(part.atomic for part in give_generator(table, counting, there, steps=steps)), fill)
+    return (first, *(part.atomic for part in give_generator(table, counting, there, like=like)), fill)
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
@@ -261,21 +265,15 @@ def _widest(*types: str) -> str:
 
 
 def choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, bool]:
-    """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name.
-
-    It is one that has numbers left for the column.
-    """
+    """Return the sequence to use, which has numbers left, and whether it exists: its own, or a free one so named."""
     column, there = wanted_column.name, actual.tables[table].columns[wanted_column.name]
     end = MAXIMA[_widest(wanted_column.type, there.type)]
     wanted = wanted_column.sequence or QName(table.schema, f"{table.name}_{column}_seq")
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
-        free = (
-            sequence
-            and sequence.owned_by in (None, (table, column))
-            and not Users(actual).others(sequence, table, column)
-        )
+        others = sequence and Users(actual).others(sequence, table, column)
+        free = sequence and sequence.owned_by in (None, (table, column)) and not others
         upwards = sequence and (sequence.increment > 0 or _is_declared(sequence))
         fits = upwards and (name == wanted or name.schema == table.schema)
         if sequence and free and fits and not is_spent(sequence, end if sequence.increment > 0 else -end - 1):

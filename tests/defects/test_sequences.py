@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Engine,
     ForeignKey,
+    Identity,
     Integer,
     MetaData,
     NullPool,
@@ -356,3 +357,18 @@ def test_codes_are_looked_for_by_the_steps_that_their_sequence_will_take(
 
         assert case.apply(mode=mode).report.ok
         assert ask(case, "SELECT nextval('invoice_numbers')") == [(7,)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rows", [0, 3])
+@pytest.mark.parametrize(
+    "by", [Identity(start=1_000, increment=5), Sequence("s", 1_000, 5)], ids=["identity", "sequence"]
+)
+def test_numbers_begin_where_the_contract_says(empty: Database, by: Identity | Sequence, rows: int, mode: str) -> None:
+    empty.run("CREATE TABLE t (id integer PRIMARY KEY, n integer)")
+    empty.run(f"INSERT INTO t SELECT n, n FROM generate_series(1, {rows}) AS n")
+    wanted = contract(t=(Column("id", Integer, by, primary_key=True), Column("n", Integer)))
+    fixer.apply(empty.dsn, wanted, mode=mode)
+    counter = "pg_get_serial_sequence('t', 'id')" if isinstance(by, Identity) else "'s'"
+
+    assert [empty.ask(f"SELECT nextval({counter})") for _ in range(2)] == [1_000, 1_005]
