@@ -249,7 +249,9 @@ def _put_on(session: Session, column: Item) -> str:
     """Return what others put on a column that is dropped: comment, grants or options; empty if nothing."""
     session.cursor.execute(
         "SELECT CASE WHEN col_description(attrelid, attnum) IS NOT NULL THEN 'comment'"
-        " WHEN attacl IS NOT NULL THEN 'grants' WHEN attoptions IS NOT NULL THEN 'options' ELSE '' END"
+        " WHEN attacl IS NOT NULL THEN 'grants' WHEN EXISTS (SELECT FROM unnest(attoptions) AS o"
+        # Servers of late 2026 note a version of their own there.
+        " WHERE o NOT LIKE 'pg\\_attver=%%') THEN 'options' ELSE '' END"
         " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum = %s",
         (column.of, column.number),
     )

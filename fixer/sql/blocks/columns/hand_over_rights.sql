@@ -5,9 +5,12 @@ DECLARE
     wanted record;
     each record;
 BEGIN
-    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO its
+    -- Servers of late 2026 note a version of their own among the options, which nobody may set.
+    SELECT attacl, ARRAY (SELECT o FROM unnest(attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%') AS attoptions,
+           col_description(home, attnum) AS comment INTO its
       FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {to};
-    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO wanted
+    SELECT attacl, ARRAY (SELECT o FROM unnest(attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%') AS attoptions,
+           col_description(home, attnum) AS comment INTO wanted
       FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};
     IF wanted.comment IS DISTINCT FROM its.comment THEN
         EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {to}, wanted.comment);
@@ -19,7 +22,7 @@ BEGIN
         EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {to}, home, each.whom)
              || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;
     END LOOP;
-    IF wanted.attoptions IS NOT NULL AND wanted.attoptions IS DISTINCT FROM its.attoptions THEN
+    IF cardinality(wanted.attoptions) > 0 AND wanted.attoptions IS DISTINCT FROM its.attoptions THEN
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {to},
                        array_to_string(wanted.attoptions, ', '));
     END IF;
