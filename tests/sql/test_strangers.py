@@ -133,7 +133,8 @@ def repaired_online(database: Database) -> None:
 
 def scripted(database: Database) -> None:
     script = command("plan", "--sql", "-", "--dsn", database.dsn).stdout
-    assert run(["psql", "-X", "-q", database.dsn], input=script, text=True, capture_output=True).returncode == 0
+    words = [database.server.bindir / "psql", "-X", "-q", database.dsn]
+    assert run(words, input=script, text=True, capture_output=True).returncode == 0
 
 
 def proved(database: Database) -> None:
