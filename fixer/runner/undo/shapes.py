@@ -250,7 +250,7 @@ def _put_on(session: Session, column: Item) -> str:
     session.cursor.execute(
         "SELECT CASE WHEN col_description(attrelid, attnum) IS NOT NULL THEN 'comment'"
         " WHEN attacl IS NOT NULL THEN 'grants' WHEN EXISTS (SELECT FROM unnest(attoptions) AS o"
-        # Servers of late 2026 note a version of their own there.
+        # From the minor releases of November 2026 on, the server notes a version of its own there.
         " WHERE o NOT LIKE 'pg\\_attver=%%') THEN 'options' ELSE '' END"
         " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum = %s",
         (column.of, column.number),

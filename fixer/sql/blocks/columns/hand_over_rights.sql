@@ -5,7 +5,7 @@ DECLARE
     wanted record;
     each record;
 BEGIN
-    -- Servers of late 2026 note a version of their own among the options, which nobody may set.
+    -- From the minor releases of November 2026 on, the server notes a version of its own among the options.
     SELECT attacl, ARRAY (SELECT o FROM unnest(attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%') AS attoptions,
            col_description(home, attnum) AS comment INTO its
       FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {to};
