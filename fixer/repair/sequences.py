@@ -131,16 +131,12 @@ def give_generator(
     by = f" INCREMENT BY {like.increment}" if like and like.increment > 1 else ""
     options = f"{by} START WITH {like.start}" if like and like.start > 1 else by
     if column.identity and there.not_null and there.default is None and not left_over:
-        kind = f"{'ALWAYS' if column.identity == 'a' else 'BY DEFAULT'} AS IDENTITY"
-        kind += f" ({options.lstrip()})" if options else ""
-        action = SQL("ALTER COLUMN {} ADD GENERATED {}").format(Identifier(column.name), SQL(kind))
-        yield alter(Phase.GENERATORS, table, f"make {table.name}.{column.name} an identity column", action)
+        yield _identity(table, column, options)
         yield advance(table, column.name, None, held)
         return
     counted = _widest(column.type, there.type)
     name, exists = choose(table, column, actual)
-    counted = _widest(counted, actual.sequences[name].type) if exists else counted
-    type_ = SQL(counted)
+    type_ = SQL(_widest(counted, actual.sequences[name].type) if exists else counted)
     if exists:
         ask_for(actual.sequences[name], table, actual)
     if exists and not actual.sequences[name].created and actual.sequences[name].increment > 0:
@@ -161,6 +157,12 @@ def give_generator(
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
     for part in counting_with(table, column.name, actual):
         yield from count_by(name, part, column.name)
+
+
+def _identity(table: QName, column: Column, options: str) -> Step:
+    kind = f"{'ALWAYS' if column.identity == 'a' else 'BY DEFAULT'} AS IDENTITY{options and f' ({options.lstrip()})'}"
+    action = SQL("ALTER COLUMN {} ADD GENERATED {}").format(Identifier(column.name), SQL(kind))
+    return alter(Phase.GENERATORS, table, f"make {table.name}.{column.name} an identity column", action)
 
 
 def _stays_apart(name: QName, table: QName, actual: Schema) -> bool:

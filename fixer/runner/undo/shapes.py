@@ -246,12 +246,10 @@ def hand_back(session: Session, past: Past) -> None:
 
 
 def _put_on(session: Session, column: Item) -> str:
-    """Return what others put on a column that is dropped: comment, grants or options; empty if nothing."""
+    """Return what others put on a column that is dropped: comment, grants or options; pg_attver is the server's own."""
     session.cursor.execute(
-        "SELECT CASE WHEN col_description(attrelid, attnum) IS NOT NULL THEN 'comment'"
-        " WHEN attacl IS NOT NULL THEN 'grants' WHEN EXISTS (SELECT FROM unnest(attoptions) AS o"
-        # From the minor releases of November 2026 on, the server notes a version of its own there.
-        " WHERE o NOT LIKE 'pg\\_attver=%%') THEN 'options' ELSE '' END"
+        "SELECT CASE WHEN col_description(attrelid, attnum) IS NOT NULL THEN 'comment' WHEN attacl IS NOT NULL"
+        " THEN 'grants' WHEN attoptions::text ~ '[{,](?!pg_attver=)' THEN 'options' ELSE '' END"
         " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum = %s",
         (column.of, column.number),
     )
