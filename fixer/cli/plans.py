@@ -71,9 +71,10 @@ def see_that_it_is_proved(plan: Plan | None, proof: Kept | None, session: Sessio
     """Raise PlanRefused if the database has changed since a plan was proved: its schema, or what is found there."""
     if plan is None or proof is None:
         return
+    from fixer.snapshots.proof import facts_of
+
     report = session.check(deep=proof.deep, choice=plan.choice)
-    found = {(each.slug, each.object, each.rows) for each in report.findings}
-    apart = sorted({*found} ^ proof.findings)
+    apart = sorted({*facts_of(report.findings)} ^ proof.findings)
     if report.comparison.actual.fingerprint != plan.fingerprint or apart:
         which = f" ({apart[0][0]} of {apart[0][1]})" if apart else ""
         raise PlanRefused(f"The database has changed since the proof{which}: prove again. Nothing was changed.")

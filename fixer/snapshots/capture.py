@@ -152,8 +152,8 @@ def _verified(
 ) -> tuple[Known, tuple[str, ...], tuple[str, ...]]:
     """Load the snapshot, see that it shows what the target does, and repair it, to know what that needs."""
     version = session.link.connection.server_version // 10000
-    hollow = Known("", "", version, name, schema, {}, (), True, {})
-    (place / "snapshot.toml").write_text(_noted(hollow), encoding="utf-8")
+    hollow = Known("-", "-", version, name, schema, {}, (), True, {})
+    (place / "snapshot.toml").write_text(hollow.text(), encoding="utf-8")
     with scratch.lend(version) as opened:
         snapshot.load(snapshot.read(place), opened.admin)
         link = link_to(opened)
@@ -176,10 +176,6 @@ def _verified(
         lost,
         new,
     )  # fmt: skip
-
-
-def _noted(known: Known) -> str:
-    return files.Known(**{**known.__dict__, "description": "-", "origin": "-"}).text()
 
 
 def _differs(lost: Iterable[str], new: Iterable[str], wanted: Wanted) -> str:

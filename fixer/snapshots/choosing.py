@@ -118,12 +118,9 @@ class Choice:
             new = further
 
     def _parents(self, key: _Key, places: Iterable[str]) -> Composed:
-        alike = q.all_of(
-            SQL("p.{}::text = c.{}::text").format(Identifier(theirs), Identifier(ours))
-            for ours, theirs in zip(key.columns, key.target_columns, strict=True)
-        )
-        exact = q.all_of(
-            SQL("p.{} = c.{}").format(Identifier(theirs), Identifier(ours))
+        equal = SQL("p.{} = c.{}" if self._is_alike(key) else "p.{}::text = c.{}::text")
+        same = q.all_of(
+            equal.format(Identifier(theirs), Identifier(ours))
             for ours, theirs in zip(key.columns, key.target_columns, strict=True)
         )
         words = (
@@ -133,7 +130,7 @@ class Choice:
         return SQL(words).format(
             q.name(self._names[key.target]),
             q.name(self._names[key.table]),
-            exact if self._is_alike(key) else alike,
+            same,
             Literal(sorted(places)),
         )
 

@@ -21,7 +21,7 @@ from fixer.snapshots.beyond import Beyond
 from fixer.snapshots.dumping import Dumped, dump
 from fixer.snapshots.moving import Rows, Source
 from fixer.snapshots.pieces import SECRET, Piece
-from fixer.snapshots.planting import Guards, looks_away, planted
+from fixer.snapshots.planting import Guards, looking, planted
 from fixer.sql.compose import Composable
 
 # What a copy is made under: nothing acts on its rows, and no name is taken for another.
@@ -170,7 +170,7 @@ def _filled(cursor: Cursor, table: Rows, source: Source, guards: Guards) -> int:
         except psycopg2.Error as error:
             if cursor.connection.closed or not guards.learn(error, table.name):
                 raise ServerError(f"The copy cannot hold the rows of {table.name}: {told(error)}.") from None
-            cursor.execute(looks_away(guards.known[-1]))
+            cursor.execute(looking(guards.known[-1], so=False))
 
 
 def _make_over_rows(cursor: Cursor, piece: Piece, original: Original, made: Copy) -> None:

@@ -97,40 +97,25 @@ class Guards:
 
     def off(self) -> Iterator[Composed]:
         """Yield the statements after which they look away."""
-        for guard in self.known:
-            yield looks_away(guard)
+        return (looking(guard, so=False) for guard in self.known)
 
     def on(self) -> Iterator[Composed]:
         """Yield the statements after which they look again, at rows to come."""
-        for guard in self.known:
-            yield looks_again(guard)
+        return (looking(guard, so=True) for guard in self.known)
 
 
-def looks_away(guard: tuple[str, ...]) -> Composed:
-    """Return the statement after which a guard lets all rows in."""
+def looking(guard: tuple[str, ...], *, so: bool) -> Composed:
+    """Return the statement after which a guard refuses rows as before; if not `so`, it lets all in."""
     match guard:
         case "null", schema, table, column:
-            return not_null((schema, table), column, so=False)
+            return not_null((schema, table), column, so=so)
         case "domain", schema, domain, constraint:
-            return SQL(_DOMAIN).format(spelt(schema, domain), Literal("x"), Literal("c"), Literal(constraint))
+            now, then = (Literal(each) for each in ("cx" if so else "xc"))
+            return SQL(_DOMAIN).format(spelt(schema, domain), now, then, Literal(constraint))
         case "empty", schema, domain:
-            return SQL(_EMPTY_DOMAIN).format(spelt(schema, domain), SQL("false"))
+            return SQL(_EMPTY_DOMAIN).format(spelt(schema, domain), SQL("true" if so else "false"))
         case _, schema, table:
-            return SQL(_UNCHECKED).format(spelt(schema, table))
-    raise ValueError(guard)
-
-
-def looks_again(guard: tuple[str, ...]) -> Composed:
-    """Return the statement after which a guard refuses rows as before."""
-    match guard:
-        case "null", schema, table, column:
-            return not_null((schema, table), column)
-        case "domain", schema, domain, constraint:
-            return SQL(_DOMAIN).format(spelt(schema, domain), Literal("c"), Literal("x"), Literal(constraint))
-        case "empty", schema, domain:
-            return SQL(_EMPTY_DOMAIN).format(spelt(schema, domain), SQL("true"))
-        case _, schema, table:
-            return SQL(_CHECKED).format(spelt(schema, table))
+            return SQL(_CHECKED if so else _UNCHECKED).format(spelt(schema, table))
     raise ValueError(guard)
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fixer.errors import PlanRefused
+from fixer.model.finding import Finding
 from fixer.model.plan import VERSION, Plan, from_json
 from fixer.model.table import QName
 from fixer.report import json as as_json
 
 ALL, SAMPLE = "all rows", "a sample"
+
+
+def facts_of(findings: Iterable[Finding]) -> Iterator[tuple[str, str, int]]:
+    """Yield what a proof keeps of findings: class, object, rows."""
+    return ((each.slug, each.object, each.rows) for each in findings)
 
 
 @dataclass(frozen=True)

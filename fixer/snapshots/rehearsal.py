@@ -26,7 +26,7 @@ from fixer.snapshots.choosing import Choice as RowChoice
 from fixer.snapshots.copying import Copy, Original
 from fixer.snapshots.digests import State
 from fixer.snapshots.moving import EVERY, Chosen, FromTarget
-from fixer.snapshots.proof import ALL, SAMPLE, Covered, Proof
+from fixer.snapshots.proof import ALL, SAMPLE, Covered, Proof, facts_of
 from fixer.snapshots.throwaway import at, differing, link_to, target_of
 
 Titles = Callable[[str], None]
@@ -116,7 +116,7 @@ class _Done:
         """Return it as a proof of the plan."""
         return Proof(
             plan,
-            tuple(sorted((f.slug, f.object, f.rows) for f in report.findings)),
+            tuple(sorted(facts_of(report.findings))),
             wish.deep,
             {name: self._covered(name, rows, kinds[name], plan) for name, rows in made.rows.items()},
             self.differing,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from fixer.connect.interrupt import at_one_go
-from fixer.model.table import QName
+from fixer.model.expression import literal, quoted
 from fixer.snapshots.moving import Rows, Source
+from fixer.sql import compose as q
 
 Cell = str | None
 Change = Callable[[str], str]
@@ -59,9 +60,9 @@ class Spool:
 
     def inserts(self, table: Rows) -> Iterator[str]:
         """Yield the INSERTs that make the rows of a table."""
-        names = ", ".join(map(_quoted, table.columns))
+        names = ", ".join(map(quoted, table.columns))
         system = " OVERRIDING SYSTEM VALUE" if table.always else ""
-        head = f"INSERT INTO {_name(table.name)} ({names}){system} VALUES\n"
+        head = f"INSERT INTO {q.quoted(table.name)} ({names}){system} VALUES\n"
         some: list[str] = []
         for row in self.rows(table) if table.columns else ():
             some.append(f"\t({', '.join(_literal(*each) for each in zip(row, table.bases, strict=True))})")
@@ -96,15 +97,7 @@ def _literal(cell: Cell, kind: str) -> str:
         return "true" if cell == "t" else "false"
     if kind in _PLAIN and _NUMBER.fullmatch(cell):
         return cell
-    return "'" + cell.replace("'", "''") + "'"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _name(name: QName) -> str:
-    return f"{_quoted(name.schema)}.{_quoted(name.name)}"
+    return literal(cell)
 
 
 def members(text: str) -> Sequence[Cell] | None:
@@ -112,8 +105,8 @@ def members(text: str) -> Sequence[Cell] | None:
     if not text.startswith("{") or text.startswith("{{"):
         return None
     found: list[Cell] = []
-    for quoted, plain in re.findall(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)', text, re.DOTALL):
-        found.append(None if plain == "NULL" else plain or _ESCAPED.sub(r"\1", quoted))
+    for marked, plain in re.findall(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)', text, re.DOTALL):
+        found.append(None if plain == "NULL" else plain or _ESCAPED.sub(r"\1", marked))
     return found
 
 
