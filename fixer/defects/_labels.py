@@ -12,6 +12,8 @@ from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import named
 from fixer.sql.compose import SQL, Composable, Literal
 
+_UNUSABLE = "and PostgreSQL lets no transaction use a label it added"
+
 
 def adding(table: QName, type_: str, label: str, place: Composable) -> Step:
     """Return the step that adds a label to an enum, which SQL spells `type_`; `place` follows it, or is empty.
@@ -34,14 +36,14 @@ def hindrance(type_: str, labels: Iterable[str], actual: Schema, contract: Contr
     """
     if type_ in actual.closed:
         return "the enum belongs to another role"
-    for label in labels:
-        if literal(label) in "\n".join(_said(type_, contract)):
-            return f"{literal(label)} is named by the contract, and PostgreSQL lets no transaction use a label it added"
+    said = "\n".join(_said(type_, contract))
+    if named := [literal(label) for label in labels if literal(label) in said]:
+        return f"{named[0]} is named by the contract, {_UNUSABLE}"
     for table, column in _columns(type_, contract):
         found = actual.tables[table.name].columns.get(column.name) if table.name in actual.tables else None
         if found and found.full_type != column.full_type:
             here = f"{table.name.name}.{column.name}"
-            return f"values of {here} may become the new ones, and PostgreSQL lets no transaction use a label it added"
+            return f"values of {here} may become the new ones, {_UNUSABLE}"
     return ""
 
 

@@ -10,6 +10,8 @@ from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.plan import Plan, PlannedStep
 from fixer.model.report import Report, fails
 from fixer.model.run import Entry, Run
+from fixer.report.findings import CURES, cure_of
+from fixer.report.tables import counted
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -151,13 +153,12 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
 def repair_of(finding: Finding) -> str:
     """Return who repairs a finding, in words."""
     if finding.slug == UNREADABLE or finding.repair.label == "manual":
-        return finding.repair.refusal or "needs a human decision"
-    return "can be repaired " + ("automatically" if finding.repair.label == "automatic" else "with permission")
+        return finding.repair.refusal or CURES["manual"]
+    return cure_of(finding)
 
 
 def rows_of(finding: Finding) -> str:
     """Return how many rows are behind a finding, and how many the baseline counted; nothing without rows."""
-    noun = "row" if finding.rows == 1 else "rows"
     if finding.grown:
-        return f"was {finding.was} {'row' if finding.was == 1 else 'rows'}, now {finding.rows}"
-    return f"{finding.rows} {noun}" if finding.rows else ""
+        return f"was {counted(finding.was or 0, 'row')}, now {finding.rows}"
+    return counted(finding.rows, "row") if finding.rows else ""

@@ -15,6 +15,7 @@ from fixer.model.finding import UNREADABLE
 from fixer.model.report import Report
 from fixer.report import findings
 from fixer.report import json as as_json
+from fixer.report.tables import counted
 
 if TYPE_CHECKING:
     from fixer.report.account import Account
@@ -92,9 +93,8 @@ def _write(
     known.committed(f"The baseline was written to {gate.target}.")
     report = report.beside(baseline, deep=deep, role=role)
     settings.tell(_forms(settings, gate, report, argument, deep=deep))
-    count = len(baseline.findings)
-    said = f"{count} finding{'s' * (count != 1)}"
     if not settings.quiet:
+        said = counted(len(baseline.findings), "finding")
         complain(f"{gate.target} holds {said} now: keep it with the project, and check with --baseline.")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -23,22 +24,13 @@ def filled_each(context: click.Context, parameter: click.Parameter, values: tupl
     return values
 
 
-outputs = click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
+_outputs = partial(click.option, "-o", "--output", "outputs", multiple=True, callback=filled_each)
+outputs = _outputs(
     metavar="FORMAT=FILE",
-    callback=filled_each,
     help="Write the result to a file as well, in this format; - is the standard output; repeatable.",
 )
-kept_or_outputs = click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
+kept_or_outputs = _outputs(
     metavar="FILE|FORMAT=FILE",
-    callback=filled_each,
     help="Keep the plan for `fixer apply`, - prints it; or write a report in this format; repeatable.",
 )
 fail_on = click.option(
