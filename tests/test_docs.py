@@ -35,7 +35,7 @@ def commands(text: str) -> Iterator[list[str]]:
     """Yield the words of each command of ours in the blocks of a page."""
     for block in re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S):
         for line in block.splitlines():
-            found = re.search(r"(?:^|\s)(?:fixer|uvx pgmend) ([a-z]+(?: |$).*)", line)
+            found = re.search(r"(?:^|[\s/])(?:fixer|pgmend) ([a-z]+(?: |$).*)", line)
             if found:
                 yield shlex.split(re.split(r" \|\| | > |; done", found[1])[0], comments=True)
 
