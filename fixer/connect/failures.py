@@ -179,8 +179,12 @@ CAUSES = (
     ),
     Cause(
         "",
-        r"invalid dsn|invalid connection option|invalid \S+ value|invalid port number|invalid integer value"
-        r"|could not match",
+        r'invalid (?:integer value .* for connection option "(?P<option>\w+)"|(?P<named>\w+) (?:value|number):)',
+        "libpq does not understand the value of {option}: correct {origin}, or the PG variable that sets it",
+    ),
+    Cause(
+        "",
+        r"invalid dsn|invalid connection option|could not match",
         "libpq does not understand the connection parameters: correct {origin}",
     ),
 )
@@ -200,6 +204,7 @@ def explain(error: psycopg2.Error, place: Place) -> TargetError:
     if found:
         words |= {word: value for word, value in found.groupdict().items() if value}
     words["database"] = words.get("pool", words["database"])
+    words.setdefault("option", words.get("named", ""))
     said = f"cannot use {place.redacted}: {cause.sentence.format(**words)}"
     return TargetError(redact(said, place), sqlstate=error.pgcode or cause.code or None)
 

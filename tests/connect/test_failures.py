@@ -127,6 +127,10 @@ def test_a_server_that_never_answers_is_said() -> None:
         ('FATAL:  role "clerk" is not permitted to log in', 'role "clerk" may not log in'),
         ("SSL error: certificate verify failed", "the server's certificate does not prove who it is"),
         ('definition of service "x" not found', "the service is not defined"),
+        ('failed: invalid integer value "x" for connection option "keepalives_idle"', "libpq does not understand the "
+         "value of keepalives_idle: correct --dsn, or the PG variable that sets it"),
+        ('invalid sslmode value: "x"', "libpq does not understand the value of sslmode: correct --dsn"),
+        ('invalid port number: "x"', "libpq does not understand the value of port: correct --dsn"),
         ("invalid dsn: whatever", "libpq does not understand the connection parameters: correct --dsn"),
         ("FATAL:  das Orakel schweigt\n", "FATAL: das Orakel schweigt"),
         ('refused\nConnection refused\npassword authentication failed for user "a"', 'the password of role'),
