@@ -111,7 +111,7 @@ def _read(path: str) -> Plan:
 def announce(settings: Settings, plan: Plan) -> None:
     """Show a plan before anything is changed: where it cannot be written, nothing is."""
     if settings.speaks and (plan.steps or plan.refusals):
-        as_text.show(settings.console(), as_text.of_plan(plan, verbose=settings.verbose > 0))
+        as_text.show(settings.console(), as_text.of_plan(plan, verbose=settings.verbose > 0, following=None))
         sys.stdout.flush()
 
 

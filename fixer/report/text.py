@@ -19,8 +19,11 @@ from fixer.report.tables import bytes_of, counted, of_ledger, of_runs, of_steps,
 _PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
 
-def of_plan(plan: Plan, *, verbose: bool = False, following: str = "") -> RenderableType:
-    """Return the ordered steps, with lock, hazard, rows and time; `following` is the command that carries them out."""
+def of_plan(plan: Plan, *, verbose: bool = False, following: str | None = "") -> RenderableType:
+    """Return the ordered steps, with lock, hazard, rows and time.
+
+    `following` is the command that carries them out; None where they are carried out next.
+    """
     parts: list[RenderableType] = [heading(plan.target, plan.contract)]
     if plan.steps:
         parts.append(of_steps(plan, verbose))
@@ -53,15 +56,19 @@ def published(told: Published) -> Text:
     return Text.assemble(("! ", "yellow"), "\n".join(lines), "\n")
 
 
-def plan_verdict(plan: Plan, following: str = "") -> RenderableType:
-    """Return what to do with a plan; `following` is the command that carries it out, but for what it permits."""
+def plan_verdict(plan: Plan, following: str | None = "") -> RenderableType:
+    """Return what to do with a plan.
+
+    `following` is the command that carries it out, but for what it permits; None where it is carried out next.
+    """
     if plan.refusals:
         rest = f"\nTo repair the rest, add: {plan.way_out}" if plan.way_out else ""
         return Text.assemble((plan_words(plan), "bold red"), rest)
     if not plan.steps:
         return Text(plan_words(plan), style=f"bold {'yellow' if plan.left else 'green'}")
     way = "Run it with" if following else "Run it with the same options"
-    return Group(Text(plan_words(plan), "bold"), typed(way, command_of(plan, following)), _explained(plan))
+    command = [] if following is None else [typed(way, command_of(plan, following))]
+    return Group(Text(plan_words(plan), "bold"), *command, _explained(plan))
 
 
 def plan_words(plan: Plan) -> str:

@@ -205,3 +205,9 @@ def test_a_database_in_place_of_a_plan_file_is_named_by_the_option(broken: Datab
     assert (ended.returncode, ended.stderr) == (
         2, "fixer: apply takes a file of `fixer plan -o`; name the database by --dsn.\n"
     )  # fmt: skip
+
+
+def test_apply_does_not_name_the_command_that_is_running(broken: Database) -> None:
+    shown = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", broken.dsn).stdout
+
+    assert ("in one transaction" in shown, "Run it with" in shown) == (True, False)
