@@ -93,6 +93,8 @@ def _versions(actual: Schema, contract: Contract) -> set[int]:
 
 def difference(about: FoundCode) -> str:
     """Return the first line in which two definitions differ, as the end of a sentence."""
+    if about.wanted.word != about.found.word:
+        return f"should be a {about.wanted.word.lower()}, is a {about.found.word.lower()}"
     lines = zip_longest(*(each.definition.splitlines() for each in (about.wanted, about.found)), fillvalue="")
     one, other = next(((a, b) for a, b in lines if a.rstrip() != b.rstrip()), ("", ""))
     return f"should say {_line(one)}, says {_line(other)}"

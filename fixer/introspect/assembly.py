@@ -75,7 +75,7 @@ class Assembly:
         self.definitions.read()
         groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
         tables, below = {}, self._read_below()
-        for oid, _, _, kind, *facts, part_of, parted_by, bound, rest, parents, _ in self._relations:
+        for oid, _, _, kind, *facts, part_of, parted_by, bound, rest, parents, populated, _ in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.pop(oid, ())) for group in groups]
@@ -86,7 +86,7 @@ class Assembly:
                     above = tuple(self._names[each] for each in parents or () if each in self._names)
                     table = replace(table, parted_by=parted_by, bound=bound, rest=QName(*rest) if rest else None)
                     table = replace(table, parents=above)
-                tables[name] = table
+                tables[name] = table if populated else replace(table, populated=False)
         elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
         closed = frozenset(each.enum for each in self._types.values() if each.closed)

@@ -35,5 +35,5 @@ _MAKERS: Mapping[str, _Maker] = {
     "below": lambda name, columns, enabled: o.Below(name, enabled, columns),
     "apart": _apart,
     "loose": lambda name, columns, facts: o.LooseKey(name, columns, *json.loads(facts)),
-    "mute": lambda name, columns, enabled: o.MutePublication(name, columns),
+    "mute": lambda name, columns, told_by: o.MutePublication(name, columns, told_by),
 }

@@ -197,11 +197,12 @@ class MutePublication(_Spelt):
     """A publication that cannot identify the row that an UPDATE or DELETE changes.
 
     `columns` are those of the replica identity that it leaves out, and others that it filters by. Without any, the
-    table has no replica identity.
+    table has no replica identity: `told_by` says where it is looked for, as pg_class.relreplident does.
     """
 
     name: str
     columns: Columns
+    told_by: str = "d"
 
     @property
     def _facts(self) -> _Facts:

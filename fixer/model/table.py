@@ -241,6 +241,8 @@ class Table:
     bound: str = ""  # of a partition: FOR VALUES …, or DEFAULT
     rest: QName | None = None  # its DEFAULT partition, in whatever schema
     parents: tuple[QName, ...] = ()  # the tables, in one of the schemas, from which it INHERITs
+    # Of a materialized view, whether it holds rows; until then, every query of it fails.
+    populated: bool = field(default=True, compare=False, repr=False)
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=_nothing, compare=False, repr=False)
     # Whether its primary key is missing and stays so, because that finding is left out.

@@ -60,7 +60,7 @@
                                                     nullif(a.attcollation, 0)::regcollation), ', ' ORDER BY a.attnum)
                           FROM pg_catalog.pg_attribute a
                          WHERE a.attrelid = v.oid AND a.attnum > 0)),
-              'O', false, false, ARRAY[]::text[], v.relowner, ARRAY[]::text[],
+              CASE WHEN v.relispopulated THEN 'O' ELSE 'D' END, false, false, ARRAY[]::text[], v.relowner, ARRAY[]::text[],
               'pg_catalog.pg_rewrite'::regclass, u.oid
          FROM relation v
          JOIN pg_catalog.pg_rewrite u ON u.ev_class = v.oid AND u.ev_type = '1'

@@ -177,7 +177,7 @@ SELECT 'parted', t.partrelid, 'partition key',
 -- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how. Of single
 -- tables ../further/mute.sql asks the same, by their numbers: one question for both would be another round trip in
 -- every reading, or another plan here.
-SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
+SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], min(c.relreplident::text), 0, NULL
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
   JOIN wanted w ON w.oid = g.relid
@@ -190,7 +190,7 @@ SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
  UNION ALL
 -- Or until it lists the columns by which rows are told, and filters by no others: which it depends on once for its
 -- list and once for its filter (both came with PostgreSQL 15).
-SELECT 'mute', c.oid, p.pubname::text, array_agg(a.attname::text), 'O', 0, NULL
+SELECT 'mute', c.oid, p.pubname::text, array_agg(a.attname::text), min(c.relreplident::text), 0, NULL
   FROM pg_catalog.pg_publication p
   JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
   JOIN wanted w ON w.oid = r.prrelid

@@ -28,6 +28,7 @@ SELECT c.oid,
        CASE WHEN c.relkind = 'r' AND NOT c.relispartition AND c.oid IN (SELECT i.inhrelid FROM pg_catalog.pg_inherits i)
             THEN ARRAY (SELECT i.inhparent::bigint FROM pg_catalog.pg_inherits i
                          WHERE i.inhrelid = c.oid ORDER BY i.inhseqno) END AS parents,
+       c.relispopulated AS populated,
        -- Whether obstacles.sql may find anything: numbers from 16384 on are of objects that users made.
        (SELECT EXISTS (SELECT FROM pg_catalog.pg_proc f WHERE f.oid >= 16384)
             OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384)

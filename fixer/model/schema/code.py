@@ -68,7 +68,7 @@ class Code:
     create: tuple[str, ...]
     drop: str
     shape: str = ""  # what another definition must share to take its place without a DROP
-    enabled: str = "O"  # of a trigger, as pg_trigger has it; of others, always O
+    enabled: str = "O"  # of a trigger, as pg_trigger has it; of a materialized view that holds no rows yet, D
     definer: bool = False  # whether it runs with the rights of its owner
     closed: bool = False  # of a function, whether PUBLIC may not call it
     needs: tuple[QName, ...] = ()  # relations and functions without which it cannot be made
@@ -111,6 +111,8 @@ class FoundCode(OfCode):
 
 def same(wanted: Code, found: Code, versions: Iterable[int] = ()) -> bool:
     """Return whether two definitions say the same; servers of several `versions` may print it otherwise."""
+    if wanted.word != found.word:  # a view, and a materialized one
+        return False
     one, other = (_LINE_END.sub("\n", each.definition) for each in (wanted, found))
     oldest, newest = min(versions := [*versions] or [0]), max(versions)
     if one == other or oldest == newest or (wanted.key.kind == Kind.FUNCTION and _BODY not in one):
