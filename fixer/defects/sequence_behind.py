@@ -25,7 +25,7 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import Column as Key
 from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as FoundTable
-from fixer.repair.numbers import advance, held, is_spent
+from fixer.repair.numbers import advance, held, is_spent, last_number
 from fixer.repair.probe import counted_by, next_number, rows_where
 from fixer.repair.sequences import ask_for, unknown
 from fixer.sql import compose as q
@@ -55,7 +55,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
         should = f"{table.name.name}.{column.name} should be numbered from {way}"
         largest, found = MAXIMA["bigint"], table.columns[column.name]
         top = max(MAXIMA.get(column.type, largest), MAXIMA.get(found.type, largest))
-        end, known = _end(sequence, model, top), _is_known(sequence)
+        end, known = last_number(sequence, model, top), _is_known(sequence)
         asks, repair = partial(_ahead, actual, table.name, column.name, sequence, end), Repair()
         message, spent = f"{should}, {spelt} will hand out values that exist already", is_spent(sequence, end)
         if spent:
@@ -104,19 +104,12 @@ def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTab
             sequence = actual.sequences.get(column.sequence) if column and column.sequence else None
             if column is None or sequence is None or column.name in wanted.columns or not index.is_plain_key:
                 continue
-            if not (sequence.cycle or is_spent(sequence, _end(sequence, None, MAXIMA["bigint"]))):
+            if not (sequence.cycle or is_spent(sequence, last_number(sequence, None, MAXIMA["bigint"]))):
                 yield table, column, sequence, None
 
 
 def _is_known(sequence: Sequence) -> bool:
     return sequence.readable or sequence.last_value is not None
-
-
-def _end(sequence: Sequence, model: Sequence | None, top: int) -> int:
-    """Return the last number that a sequence gives and its column takes, once they are as wide as in the contract."""
-    if sequence.increment > 0:
-        return min(max(sequence.maximum, model.maximum if model else 0), top)
-    return max(sequence.minimum, -top - 1)
 
 
 def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: int) -> Probe:

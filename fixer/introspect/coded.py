@@ -21,6 +21,9 @@ _CHOOSE = (
     "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.kinds', %s::text[]::text, true),"
     " set_config('pgmend.roles', %s::text[]::text, true), set_config('pgmend.needs', %s::text, true);\n"
 )
+_CHOOSE_BEYOND = (
+    "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.members', %s, true);\n"
+)
 # The schemas of users (see declared.sql).
 _HOMES = """
 SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace n
@@ -56,10 +59,9 @@ def declared(cursor: Cursor, without: Collection[Key] = ()) -> Coded:
     return Coded(tuple(parts), cursor.connection.server_version // 10000, beyond=tuple(beyond))
 
 
-def _beyond(cursor: Cursor, schemas: Iterable[str]) -> list[Key]:
-    """Return what is declared in some schemas and never compared, by its kind and its name."""
-    choose = f"{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);\n"
-    cursor.execute(choose + query("beyond"), (list(schemas),))
+def _beyond(cursor: Cursor, schemas: Iterable[str], *, members: bool = False) -> list[Key]:
+    """Return what is declared in some schemas and never compared, by its kind and its name; or by extensions, too."""
+    cursor.execute(OUR_PATH + _CHOOSE_BEYOND + query("beyond"), (list(schemas), str(members)))
     return [Key(kind, "", name, "") for kind, name in cursor.fetchall()]
 
 
@@ -112,7 +114,7 @@ def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     if wanted.beyond:
         cursor.execute(_HOMES)
         (homes,) = cursor.fetchone() or ([],)
-        actual = replace(actual, beyond=frozenset(_beyond(cursor, homes or [])))
+        actual = replace(actual, beyond=frozenset(_beyond(cursor, homes or [], members=True)))
     return _with_parts(cursor, actual, contract, wanted)
 
 

@@ -241,12 +241,10 @@ class Table:
     bound: str = ""  # of a partition: FOR VALUES …, or DEFAULT
     rest: QName | None = None  # its DEFAULT partition, in whatever schema
     parents: tuple[QName, ...] = ()  # the tables, in one of the schemas, from which it INHERITs
-    # Of a materialized view, whether it holds rows; until then, every query of it fails.
-    populated: bool = field(default=True, compare=False, repr=False)
+    populated: bool = field(default=True, compare=False, repr=False)  # of a materialized view, whether it holds rows
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=_nothing, compare=False, repr=False)
-    # Whether its primary key is missing and stays so, because that finding is left out.
-    keyless: bool = field(default=False, compare=False, repr=False)
+    keyless: bool = field(default=False, compare=False, repr=False)  # no primary key is to come: left out
     # What stands over columns that findings are about, the lowest first; asked for only where something does.
     standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=_nothing, compare=False, repr=False)
 

@@ -193,6 +193,16 @@ def _moved_on(
     )
 
 
+def last_number(sequence: Sequence, model: Sequence | None, top: int) -> int:
+    """Return the last number that a sequence gives and its column takes, once they are as wide as in the contract.
+
+    `model` is the sequence of the contract, `top` the largest number of the column's type.
+    """
+    if sequence.increment > 0:
+        return min(max(sequence.maximum, model.maximum if model else 0), top)
+    return max(sequence.minimum, -top - 1)
+
+
 def is_spent(sequence: Sequence, end: int) -> bool:
     """Return whether a sequence gave its last number, as far as the role may know: `end`, or the last before it."""
     if sequence.last_value is None:

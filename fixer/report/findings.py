@@ -28,7 +28,6 @@ _CURES_OF_MANY = {**CURES, "manual": "need a human decision"}
 HOLDS = {False: "the contract holds", True: "the database is as its own catalogue says"}
 _UNSAID = (3,)  # the points of which no catalogue says anything
 _ALIKE = 3  # notes of one class that are shown one by one
-_OF_ROLES = ("default privilege",)  # what bears the name of a role, which may be another here
 _NAMED = 6  # objects that a line about more names
 
 
@@ -79,15 +78,12 @@ def warned(text: str) -> Text:
 
 
 def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Text]:
-    """Return a line that says what of the contract nobody looks at, and what of it the target has none of."""
+    """Return a line that says what of the contract nobody compares; what the target lacks of it is a finding."""
     if not declared:
         return []
     kinds = Counter(key.kind for key, _ in declared)
     said = ", ".join(counted(number, kind) for kind, number in kinds.items())
-    lacking = [f"{key.kind} {key.home}" for key, there in declared if not there and key.kind not in _OF_ROLES]
-    more = ", …" if len(lacking) > _NAMED else ""
-    lacks = f"; the target lacks: {', '.join(lacking[:_NAMED])}{more}" if lacking else ""
-    return [warned(f"not compared, although the contract has them: {said}{lacks}")]
+    return [warned(f"their definitions are not compared with the contract: {said}")]
 
 
 def _stale(accepted: Accepted) -> Text:

@@ -1,5 +1,5 @@
--- What users declare and no contract compares, as PostgreSQL calls it; but for what belongs to extensions, and to us.
--- Paste into psql after:  SET search_path = pg_catalog;  SET pgmend.schemas = '{public}';
+-- What users declare and no contract compares, as PostgreSQL calls it; of a target also what extensions bring.
+-- Paste into psql after:  SET search_path = pg_catalog;  SET pgmend.schemas = '{public}';  SET pgmend.members = off;
   WITH home AS MATERIALIZED (
        SELECT n.oid
          FROM pg_catalog.pg_namespace n
@@ -26,6 +26,26 @@
          FROM pg_catalog.pg_operator o
         WHERE o.oprnamespace IN (SELECT oid FROM home)
         UNION ALL
+       SELECT 'pg_catalog.pg_opclass'::regclass, k.oid
+         FROM pg_catalog.pg_opclass k
+        WHERE k.opcnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_ts_config'::regclass, g.oid
+         FROM pg_catalog.pg_ts_config g
+        WHERE g.cfgnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_ts_dict'::regclass, y.oid
+         FROM pg_catalog.pg_ts_dict y
+        WHERE y.dictnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_collation'::regclass, l.oid
+         FROM pg_catalog.pg_collation l
+        WHERE l.collnamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'pg_catalog.pg_conversion'::regclass, w.oid
+         FROM pg_catalog.pg_conversion w
+        WHERE w.connamespace IN (SELECT oid FROM home)
+        UNION ALL
        SELECT 'pg_catalog.pg_default_acl'::regclass, d.oid
          FROM pg_catalog.pg_default_acl d
         WHERE d.defaclnamespace = 0 OR d.defaclnamespace IN (SELECT oid FROM home)
@@ -34,10 +54,16 @@
         UNION ALL
        SELECT 'pg_catalog.pg_event_trigger'::regclass, v.oid FROM pg_catalog.pg_event_trigger v
         UNION ALL
+       SELECT 'pg_catalog.pg_foreign_server'::regclass, s.oid FROM pg_catalog.pg_foreign_server s
+        UNION ALL
+       SELECT 'pg_catalog.pg_language'::regclass, a.oid FROM pg_catalog.pg_language a
+        UNION ALL
        SELECT 'pg_catalog.pg_publication'::regclass, b.oid FROM pg_catalog.pg_publication b)
 SELECT replace(o.type, 'default acl', 'default privilege'), o.identity
   FROM found f
  CROSS JOIN LATERAL pg_catalog.pg_identify_object(f.class, f.oid, 0) AS o
  WHERE f.oid >= 16384
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e')
+   AND (current_setting('pgmend.members')::boolean
+        OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                        WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e'))
  ORDER BY 1, 2
