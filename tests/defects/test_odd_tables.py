@@ -64,6 +64,15 @@ MENDED = {
         )
         for name in ALIASES
     },
+    "a key that is NULL beside values of types without an order": (
+        contract(m=(key(),)),
+        "CREATE TYPE pair AS (a json, b integer); CREATE TABLE m(a json[], b pair, c box, id integer);"
+        "INSERT INTO m VALUES (ARRAY['{}'::json], '({},1)', '(1,1),(0,0)', NULL), (NULL, NULL, NULL, 4)",
+    ),
+    "rows that share a code beside a key of such types": (
+        contract(m=(text("code", unique=True),)),
+        "CREATE TABLE m(a json, b polygon, code text); INSERT INTO m VALUES ('1', '((0,0))', 'x'), ('2', NULL, 'x')",
+    ),
     "a conversion beside a column named t": (
         contract(m=(key(), integer("t"), Column("v", Boolean))),
         "CREATE TABLE m(id serial PRIMARY KEY, t integer, v text); INSERT INTO m(t, v) VALUES (5, 'yes')",
