@@ -6,6 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Identity,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -43,6 +45,12 @@ def with_constraint(wanted: MetaData, table: str, constraint: object) -> MetaDat
 
 def with_default_row(wanted: MetaData) -> MetaData:
     wanted.tables["u"].info["default_rows"] = [{"code": "d"}]
+    return wanted
+
+
+def in_bytes() -> MetaData:
+    wanted = contract(u=(key(), Column("code", LargeBinary, unique=True)))
+    wanted.tables["u"].info["default_rows"] = [{"code": sa.text("decode('0a', 'hex')")}]
     return wanted
 
 
@@ -172,6 +180,11 @@ REFUSED = {
         "INSERT INTO trades(user_id) VALUES (7); CREATE SCHEMA s2; CREATE TABLE s2.k(t integer, u integer,"
         " FOREIGN KEY (t, u) REFERENCES trades (id, user_id) ON UPDATE SET NULL); INSERT INTO s2.k VALUES (1, 7)",
         "s2.k references public.trades by user_id",
+    ),
+    "a default row in a column of texts, to which its bytes are not alike": (
+        in_bytes(),
+        r"CREATE TABLE u(id serial PRIMARY KEY, code text UNIQUE); INSERT INTO u(code) VALUES ('\x0a')",
+        "This needs a human decision: u.code should be bytea, is text",
     ),
     "a default row whose number another row has": (
         adopting({"id": 1, "code": "d"}),
