@@ -81,6 +81,11 @@ MENDED = {
         contract(m=(text("code", unique=True),)),
         "CREATE TABLE m(a json, b polygon, code text); INSERT INTO m VALUES ('1', '((0,0))', 'x'), ('2', NULL, 'x')",
     ),
+    "rows that share a code and reference their own table, under its legacy name": (
+        once_called(contract(m=(key(), text("code", unique=True), integer("m", ForeignKey("m.id")))), "m", "old m"),
+        'CREATE TABLE "old m"(id serial PRIMARY KEY, code text, m integer REFERENCES "old m");'
+        "INSERT INTO \"old m\"(code, m) VALUES ('x', NULL), ('x', 2), ('x', 2)",
+    ),
     "a conversion beside a column named t": (
         contract(m=(key(), integer("t"), Column("v", Boolean))),
         "CREATE TABLE m(id serial PRIMARY KEY, t integer, v text); INSERT INTO m(t, v) VALUES (5, 'yes')",
