@@ -54,6 +54,13 @@ def set_first(table: QName, column: str, value: Composable, rows: int = 1) -> Co
     return SQL("UPDATE {} SET {} = {} WHERE ctid IN {}").format(q.name(table), Identifier(column), value, places)
 
 
+def moved_first(table: QName, column: str, other: str, rows: int) -> Composable:
+    """Return the statement that moves the values of the first rows from one column to another."""
+    places, (from_, to) = _FIRST.format(q.name(table), SQL(str(rows))), map(Identifier, (column, other))
+    move = SQL("UPDATE {0} SET {2} = {1}, {1} = NULL WHERE ctid IN {3}")
+    return move.format(q.name(table), from_, to, places)
+
+
 def repeated(table: QName, columns: Iterable[str]) -> Composable:
     """Return the statement that gives the first row the values of another in some columns."""
     columns = list(columns)

@@ -153,10 +153,9 @@ def mutate_hinted(table: Table, hints: TableHints) -> Iterator[Composable]:
     """Yield statements that plant it in a table: let only a legacy column hold the values of two rows."""
     for column in plant.bare(table):
         for legacy in hints.of(column.name).legacy_names:
-            add = SQL("ADD COLUMN {} {}, ALTER COLUMN {} DROP NOT NULL")
+            # A domain may have a default, which no row gets that was there before.
+            add = SQL("ADD COLUMN {} {} DEFAULT NULL, ALTER COLUMN {} DROP NOT NULL")
             names = Identifier(legacy), SQL(column.full_type), Identifier(column.name)
             yield plant.block(
-                ddl.altered(table.name, add.format(*names)),
-                plant.set_first(table.name, legacy, Identifier(column.name), 2),
-                plant.set_first(table.name, column.name, SQL("NULL"), 2),
+                ddl.altered(table.name, add.format(*names)), plant.moved_first(table.name, column.name, legacy, 2)
             )

@@ -25,7 +25,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
-from fixer.repair.probe import shown
+from fixer.repair.probe import ordered, shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.faults import following, late, weighed, with_own
 from fixer.repair.quarantine.keepers import keeper
@@ -65,7 +65,7 @@ def _probe(key: Index, named: Iterable[str], table: Table, actual: Schema, contr
         source = _special(key, table)
     else:
         source = numbered(_own(table), key, table, keeper(actual, contract, table.name, probing=True))
-    show = (*shown(table), *(q.column(c) for c in named))
+    show = (*shown(table), *(ordered(table, c) for c in named))
     return Probe(source, SQL("t.pgmend_repeat > 1"), show, costly=True)
 
 

@@ -24,6 +24,7 @@ from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, QName, Table
 from fixer.repair.numbers import held, own_value
+from fixer.repair.probe import ordered
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite, untaken
 from fixer.repair.sequences import new_numbers
@@ -50,7 +51,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[KeyColumn]]:
     for _, table, key in walk.primary_keys(actual, contract):
         for column in key.columns:
             if column in table.columns and not table.columns[column].not_null:
-                show = tuple(q.column(c) for c in list(table.columns)[:3] if c != column)
+                show = tuple(ordered(table, c) for c in list(table.columns)[:3] if c != column)
                 asks = partial(Probe, q.rows_of(table), q.is_null(column), show)
                 message = f"{table.name.name}.{column} should be a key, is NULL"
                 about = KeyColumn(table.name, column, key)

@@ -88,4 +88,5 @@ def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: add an index again."""
     for index in table.indexes:
         if not index.constraint:
-            yield SQL("CREATE INDEX ON {} {}").format(q.name(table.name), SQL(index.tail))
+            unique = SQL("UNIQUE " if index.unique else "")
+            yield SQL("CREATE {}INDEX ON {} {}").format(unique, q.name(table.name), SQL(index.tail))

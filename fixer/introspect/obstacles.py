@@ -36,4 +36,5 @@ _MAKERS: Mapping[str, _Maker] = {
     "apart": _apart,
     "loose": lambda name, columns, facts: o.LooseKey(name, columns, *json.loads(facts)),
     "mute": lambda name, columns, told_by: o.MutePublication(name, columns, told_by),
+    "told": lambda name, columns, enabled: o.ToldByKey(name, columns, whole=enabled == "O"),
 }

@@ -209,6 +209,23 @@ class MutePublication(_Spelt):
         return "mute", self.name, self.columns, "O"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ToldByKey(_Spelt):
+    """A publication that identifies the rows that are changed or deleted by the primary key alone.
+
+    `parts` are the partitions for which it does, in SQL; none if the table holds its rows itself. `whole` is whether
+    it publishes all rows with all columns.
+    """
+
+    name: str
+    parts: Columns
+    whole: bool = True
+
+    @property
+    def _facts(self) -> _Facts:
+        return "told", self.name, self.parts, "O" if self.whole else "n"
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What stands over a column, and is taken down and brought back around a change of its type.
@@ -251,4 +268,5 @@ Obstacle = (
     | ApartCheck
     | LooseKey
     | MutePublication
+    | ToldByKey
 )

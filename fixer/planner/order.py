@@ -12,6 +12,7 @@ from fixer.model.report import Comparison
 from fixer.model.schema.code import ranks as code_ranks
 from fixer.model.step import Hazard, Phase, Room, Step
 from fixer.model.table import QName
+from fixer.planner.publications import identified
 from fixer.planner.standing import around, within
 from fixer.planner.triggers import quietly, while_asleep
 from fixer.repair.rows import announcing, filling
@@ -31,9 +32,11 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
         steps = list(_once(_lightly(finding.repair.online) for finding in findings))
-        return [while_asleep(step, comparison) for step in within(list(_merged(steps)), comparison.future)]
+        steps = identified(within(list(_merged(steps)), comparison.future), comparison)
+        return [while_asleep(step, comparison) for step in steps]
     steps = list(_once(finding.repair.steps for finding in findings))
-    return list(_merged(around(quietly(steps, comparison.future), comparison.future)))
+    steps = identified(quietly(steps, comparison.future), comparison)
+    return list(_merged(around(steps, comparison.future)))
 
 
 def _lightly(steps: Iterable[Step]) -> list[Step]:

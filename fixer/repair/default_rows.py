@@ -5,11 +5,12 @@ from __future__ import annotations
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
-from fixer.model.table import QName, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.conflicts import barring
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.types import can_compare
 from fixer.sql.uniques import by_equality
 
 
@@ -25,7 +26,7 @@ def _spelt(value: Composable) -> str:
 
 def absent(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed:
     """Return the condition that no row of the table is the default row."""
-    return SQL("NOT ") + _exists(table, row, identity_of(contract, table, row), actual)
+    return SQL("NOT ") + _exists(contract.tables[table], row, identity_of(contract, table, row), actual)
 
 
 def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
@@ -68,22 +69,30 @@ def _repeating(table: QName, row: DefaultRow, actual: Schema, contract: Contract
     # A generated number says little about a row: another row may have got it.
     counted = all(contract.tables[table].columns[column].generates for column in identity)
     but = identity if counted and set(identity) <= set(actual.tables[table].columns) else ()
-    clash = SQL("({})").format(q.any_of(_exists(table, row, columns, actual, but) for columns in others))
+    clash = SQL("({})").format(q.any_of(_exists(contract.tables[table], row, each, actual, but) for each in others))
     return clash if but else SQL("({} AND {})").format(absent(table, row, actual, contract), clash)
 
 
 def _exists(
-    table: QName, row: DefaultRow, columns: tuple[str, ...], actual: Schema, but: tuple[str, ...] = ()
+    wanted: Table, row: DefaultRow, columns: tuple[str, ...], actual: Schema, but: tuple[str, ...] = ()
 ) -> Composed:
     """Return the condition that a row has these values of the default row, and does not have its values of `but`."""
-    there = actual.tables[table]
+    there = actual.tables[wanted.name]
     if not set(columns) <= set(there.columns):
         return SQL("false") + SQL("")
-    match = [_matched(there, row, columns)]
+    match = [_matched(there, wanted, row, columns)]
     if but:
-        match.append(SQL("({}) IS NOT TRUE").format(_matched(there, row, but)))
+        match.append(SQL("({}) IS NOT TRUE").format(_matched(there, wanted, row, but)))
     return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there, own=True), q.all_of(match))
 
 
-def _matched(table: Table, row: DefaultRow, columns: tuple[str, ...]) -> Composed:
-    return q.all_of(q.is_value(table, column, row[column]) for column in columns)
+def _matched(table: Table, wanted: Table, row: DefaultRow, columns: tuple[str, ...]) -> Composed:
+    return q.all_of(_holds(table, wanted.columns[column], row[column]) for column in columns)
+
+
+def _holds(table: Table, wanted: Column, value: Composable) -> Composed:
+    """Return the condition that a column holds a value; as a text, if its type keeps no such values."""
+    found = table.columns[wanted.name]
+    if can_compare(found.base or found.type, wanted.base or wanted.type):
+        return q.is_value(table, wanted.name, value)
+    return SQL("{}::text = ({})::{}::text").format(q.column(wanted.name), value, SQL(wanted.full_type))

@@ -10,6 +10,12 @@ from fixer.model.schema import Schema
 from fixer.model.table import QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.types import family
+
+_SORTED = (
+    *("integer", "numeric", "float", "text", "boolean", "uuid", "bytea", "inet", "date", "interval"),
+    *("timestamp", "timestamptz"),
+)
 
 
 def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool = False) -> Probe:
@@ -85,5 +91,6 @@ def shown(table: Table) -> tuple[Composable, ...]:
 
 def ordered(table: Table, column: str) -> Composable:
     """Return a cell of the row in a form that can be sorted: its text, if its type has no order."""
-    cell = q.column(column)
-    return SQL("{}::text").format(cell) if table.columns[column].type in ("json", "xml", "point") else cell
+    cell, found = q.column(column), table.columns[column]
+    sorts = found.enum or family((found.base or found.type).removesuffix("[]")) in _SORTED
+    return cell if sorts else SQL("{}::text").format(cell)

@@ -104,8 +104,9 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
         superuser = trial.role == "owner" and bool(BY_SUPERUSERS & set(wounds.values()))
         ordeal = Ordeal(case, trial.mode, superuser, beside=True)
         evidence = "\n".join([filled, *wounds])
+        seen = {f.slug for f in case.check(deep=True).findings} if len(wounds) == 1 else set(wounds.values())
         ordeal.breaches()
-        ordeal.found += silent
+        ordeal.found += [*silent, *(f"1 detection: {slug} is not found" for slug in {*wounds.values()} - seen)]
         return ordeal, list(wounds.values()), evidence
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Identity,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -46,6 +48,12 @@ def with_default_row(wanted: MetaData) -> MetaData:
     return wanted
 
 
+def in_bytes() -> MetaData:
+    wanted = contract(u=(key(), Column("code", LargeBinary, unique=True)))
+    wanted.tables["u"].info["default_rows"] = [{"code": sa.text("decode('0a', 'hex')")}]
+    return wanted
+
+
 def adopting(key_of_default: dict[str, object], *more: object) -> MetaData:
     """Return the contract of users, and of trades that the default user adopts."""
     metadata = MetaData()
@@ -64,6 +72,20 @@ MENDED = {
         )
         for name in ALIASES
     },
+    "a key that is NULL beside values of types without an order": (
+        contract(m=(key(),)),
+        "CREATE TYPE pair AS (a json, b integer); CREATE TABLE m(a json[], b pair, c box, id integer);"
+        "INSERT INTO m VALUES (ARRAY['{}'::json], '({},1)', '(1,1),(0,0)', NULL), (NULL, NULL, NULL, 4)",
+    ),
+    "rows that share a code beside a key of such types": (
+        contract(m=(text("code", unique=True),)),
+        "CREATE TABLE m(a json, b polygon, code text); INSERT INTO m VALUES ('1', '((0,0))', 'x'), ('2', NULL, 'x')",
+    ),
+    "rows that share a code and reference their own table, under its legacy name": (
+        once_called(contract(m=(key(), text("code", unique=True), integer("m", ForeignKey("m.id")))), "m", "old m"),
+        'CREATE TABLE "old m"(id serial PRIMARY KEY, code text, m integer REFERENCES "old m");'
+        "INSERT INTO \"old m\"(code, m) VALUES ('x', NULL), ('x', 2), ('x', 2)",
+    ),
     "a conversion beside a column named t": (
         contract(m=(key(), integer("t"), Column("v", Boolean))),
         "CREATE TABLE m(id serial PRIMARY KEY, t integer, v text); INSERT INTO m(t, v) VALUES (5, 'yes')",
@@ -163,6 +185,11 @@ REFUSED = {
         "INSERT INTO trades(user_id) VALUES (7); CREATE SCHEMA s2; CREATE TABLE s2.k(t integer, u integer,"
         " FOREIGN KEY (t, u) REFERENCES trades (id, user_id) ON UPDATE SET NULL); INSERT INTO s2.k VALUES (1, 7)",
         "s2.k references public.trades by user_id",
+    ),
+    "a default row in a column of texts, to which its bytes are not alike": (
+        in_bytes(),
+        r"CREATE TABLE u(id serial PRIMARY KEY, code text UNIQUE); INSERT INTO u(code) VALUES ('\x0a')",
+        "This needs a human decision: u.code should be bytea, is text",
     ),
     "a default row whose number another row has": (
         adopting({"id": 1, "code": "d"}),

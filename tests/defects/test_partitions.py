@@ -89,6 +89,12 @@ CASES = {
         "CREATE TABLE k(p integer REFERENCES p0 ON DELETE CASCADE, note text); INSERT INTO k VALUES (1, 'precious')",
         "mended",
     ),
+    "a foreign key of the partition, over a column under its legacy name": (
+        contract(p=(key(), integer("n", info={"legacy_names": ["old n"]}))),
+        parted('id serial PRIMARY KEY, "old n" integer')
+        + 'CREATE TABLE k(id integer PRIMARY KEY); ALTER TABLE p0 ADD FOREIGN KEY ("old n") REFERENCES k',
+        "mended",
+    ),
     "a trigger of the partition": (
         P,
         parted("id serial, n integer") + TWICE + function("NEW.n := NEW.n + 100; RETURN NEW;") + TRIGGER.format("p0"),

@@ -25,6 +25,7 @@ KINDS = {
     "apart": ("index own", ("u USING btree (id)",), '["part"]'),
     "loose": ("foreign key own of part", ("id",), '["other", "ALTER TABLE part DROP CONSTRAINT own"]'),
     "mute": ("pub", ("title",), "O"),
+    "told": ("pub", ('public."part 1"',), "n"),
 }
 
 

@@ -13,12 +13,12 @@ from lab.database import all_of, differences, lent, written
 from lab.laboratory import VERSIONS, Laboratory
 
 
-def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str) -> str:
+def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str, version: int = max(VERSIONS)) -> str:
     """Repair what was made and take that back; return ``sound``, ``mended``, or why a person has to decide.
 
     Sound and refused databases are as they were, down to their stamps; so is one that was taken back, in its dump.
     """
-    with lent(laboratory.server(max(VERSIONS)), None) as database:
+    with lent(laboratory.server(version), None) as database:
         database.run(made)
         before, untouched = all_of(database), written(database)
         with closing(psycopg2.connect(database.dsn)) as connection:

@@ -186,8 +186,12 @@ SELECT 'open', u.root, c.relname::text, ARRAY[a.attname::text], n.nspname::text
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE NOT u.partition AND current_setting('server_version_num')::integer < 180000
  UNION ALL
--- Publications that could not tell which row of a partition was changed or deleted.
-SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'
+-- Publications that could not tell which row of a partition was changed or deleted; and those that tell it by its
+-- primary key alone (told), with the partitions.
+SELECT CASE WHEN i.indisprimary THEN 'told' ELSE 'mute' END, u.root, p.pubname::text,
+       array_remove(array_agg(CASE WHEN i.indisprimary THEN c.oid::regclass::text END), NULL),
+       CASE WHEN i.indisprimary AND coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL
+            THEN 'n' ELSE 'O' END
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
   JOIN (SELECT a.relid, b.oid, b.root
@@ -195,11 +199,11 @@ SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'
          CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(b.oid) a
          WHERE b.partition AND EXISTS (SELECT FROM pg_catalog.pg_publication)) u ON u.relid = g.relid
   JOIN pg_catalog.pg_class c ON c.oid = u.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
- WHERE (p.pubupdate OR p.pubdelete)
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
-                    WHERE i.indrelid = c.oid AND i.indisvalid
-                      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
- GROUP BY u.root, p.pubname
+  LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
+        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+  LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = g.relid
+ WHERE (p.pubupdate OR p.pubdelete) AND coalesce(i.indisprimary, true)
+ GROUP BY 1, 2, 3, 5
  UNION ALL
 -- Statistics of partitions and heirs over columns, each with what lets this role give them back: as
 -- ../queries/obstacles.sql asks of the root.

@@ -176,17 +176,20 @@ SELECT 'parted', t.partrelid, 'partition key',
  UNION ALL
 -- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how. Of single
 -- tables ../further/mute.sql asks the same, by their numbers: one question for both would be another round trip in
--- every reading, or another plan here.
-SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], min(c.relreplident::text), 0, NULL
+-- every reading, or another plan here. Last where it looks for what tells rows. And those that tell it by the primary
+-- key alone (told), some of which publish certain columns or rows (n).
+SELECT CASE WHEN i.indisprimary THEN 'told' ELSE 'mute' END, c.oid, p.pubname::text, ARRAY[]::text[],
+       CASE WHEN i.indisprimary IS NOT TRUE THEN c.relreplident::text
+            WHEN coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL THEN 'n' ELSE 'O' END, 0, NULL
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
   JOIN wanted w ON w.oid = g.relid
   JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
- WHERE (p.pubupdate OR p.pubdelete)
-   AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
-                    WHERE i.indrelid = c.oid AND i.indisvalid
-                      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
- GROUP BY c.oid, p.pubname
+  LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
+        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+  LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = g.relid
+ WHERE (p.pubupdate OR p.pubdelete) AND coalesce(i.indisprimary, true)
+ GROUP BY 1, 2, 3, 5
  UNION ALL
 -- Or until it lists the columns by which rows are told, and filters by no others: which it depends on once for its
 -- list and once for its filter (both came with PostgreSQL 15).

@@ -224,8 +224,8 @@ class Schema:
         """Return this schema with a column renamed wherever it is named, as PostgreSQL renames it."""
         tables = {name: renamed_in(each, table, old, new) for name, each in self.tables.items()}
         schema = replace(self, tables=tables, outside=tuple(renamed_key(key, table, old, new) for key in self.outside))
-        for heir in self.heirs(table):
-            schema = schema.with_renamed_column(heir.name, old, new) if old in heir.columns else schema
+        for below in (*self.heirs(table), *(each for each in self.tables.values() if each.part_of == table)):
+            schema = schema.with_renamed_column(below.name, old, new) if old in below.columns else schema
         return schema
 
     def before_numbering(self) -> Schema:

@@ -132,6 +132,7 @@ def _holder(key: ForeignKey, actual: Schema, *, probing: bool) -> tuple[Composab
     child = actual.tables[key.table]
     rows: Composable = SQL("{} AS c").format(q.name(key.table))
     if probing and not q.is_stored(child):
-        rows = SQL("(SELECT t.* FROM {}) AS c").format(q.rows_of(child))
+        cells = q.columns(("tableoid", "ctid", *child.columns))  # all columns would leave out the place
+        rows = SQL("(SELECT {} FROM {}) AS c").format(cells, q.rows_of(child))
     other = [SQL("(c.tableoid, c.ctid) <> (t.pgmend_part, t.pgmend_place)")] if key.table == key.target else []
     return rows, q.all_of([q.referencing(key, "c", "t"), *other])

@@ -11,7 +11,7 @@ from fixer.model.step import JOURNAL
 from fixer.runner.journal.definitions import Definitions, Item
 from fixer.runner.undo.facts import alter, full
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 
 def dropped(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -> Iterator[Composable]:
@@ -129,7 +129,7 @@ def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Compo
     name, is_ = Identifier(column.name), column.detail
     if was is None:  # it is dropped later, after rows are back that may have no value for it
         if is_["not_null"] and not is_["identity"] and column.of in now.relations & then.relations:
-            yield alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+            yield _null_allowed(now, column)
         return
     old = was.detail
     if is_["identity"] and not old["identity"]:
@@ -138,7 +138,12 @@ def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Compo
         only = is_["type"] == old["type"]
         yield alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=only)
     if is_["not_null"] and not old["not_null"]:
-        yield alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+        yield _null_allowed(now, column)
+
+
+def _null_allowed(now: Definitions, column: Item) -> Composable:
+    table = Literal(q.quoted(now.table(column.of)))
+    return q.block("columns/null_allowed", table=table, column=Literal(column.name))
 
 
 def is_retyped(column: Item, then: Definitions) -> bool:
