@@ -1,7 +1,8 @@
 """Which tables already match the contract, so that a comparison of shapes would find nothing in them.
 
 Equality is not enough: a contract may itself contain what counts as a defect, such as a deferrable unique, and a
-sequence may belong to another column. Such tables are compared like those that differ.
+sequence may belong to another column; or its models may ask for a default without saying which. Such tables are
+compared like those that differ.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def _is_alike(name: QName, actual: Schema, contract: Contract) -> bool:
         _SHAPE(actual.tables[name]) == _SHAPE(wanted)
         and _checks_alike(actual.tables[name].checks, wanted.checks)
         and _is_sound(wanted)
+        and not any(hints.filled for hints in contract.hints[name].columns.values())
         and all(_counts_alike(name, column, actual, contract) for column in wanted.columns.values() if column.generates)
     )
 

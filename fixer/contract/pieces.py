@@ -79,8 +79,16 @@ class Apart:
         return f"{self.head}({', '.join(columns)}){self.tail}"
 
 
+def without_comments(text: str) -> str:
+    """Return a statement without its comments, each of which separates as a blank does.
+
+    Raises ContractError where a quote or a comment has no end.
+    """
+    return "".join(" " if each.is_comment else each.text for each in tokens(text)).strip()
+
+
 def taken_apart(text: str) -> Apart | None:
-    """Return what a statement makes; None if it makes no part of a schema that is known here."""
+    """Return what a statement without comments makes; None if it makes no part of a schema that is known here."""
     if found := _TABLE.match(text):
         return _table(text, found)
     if found := _ALTER.match(text):

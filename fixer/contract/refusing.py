@@ -10,7 +10,15 @@ import psycopg2
 from psycopg2 import errors as pg
 
 from fixer.connect.failures import told
-from fixer.contract.pieces import Apart, Piece, names_of, references_a_key, taken_apart, without_schema
+from fixer.contract.pieces import (
+    Apart,
+    Piece,
+    names_of,
+    references_a_key,
+    taken_apart,
+    without_comments,
+    without_schema,
+)
 from fixer.errors import ContractError
 from fixer.model.contract import Hints, Refused, TableHints
 from fixer.model.schema import Schema
@@ -56,6 +64,7 @@ def taken(text: str, error: psycopg2.Error, attempt: Attempt) -> list[Refusal]:
     Raises the error where it is none of a part of a table.
     """
     try:
+        text = without_comments(text)
         apart = taken_apart(text)
     except ContractError:
         apart = None

@@ -67,6 +67,11 @@ class Token(NamedTuple):
     begin: int
     end: int
 
+    @property
+    def is_comment(self) -> bool:
+        """Whether it is a comment of either form."""
+        return self.kind == "comment" or self.text.startswith("--")
+
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield the pieces of a statement; blanks and comments are of the kinds space and comment.

@@ -1,12 +1,16 @@
 """A column lacks the default that the contract gives it.
 
+Or the models say that the database fills it (server_default=FetchedValue()), and nothing there does.
+
 Costs: inserts that leave the column out fail with 23502, or store NULL where code expects the default.
-Cure: SET DEFAULT; existing rows keep their values.
+Cure: SET DEFAULT; existing rows keep their values. A person sets it where the models do not say which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+
+import sqlalchemy as sa
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -14,10 +18,12 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
-from fixer.model.table import Table
+from fixer.model.table import Column, Table
 from fixer.repair.columns import set_default
+from fixer.repair.defaults.left_out import filled_by
+from fixer.sql import compose as q
 from fixer.sql.compose import Composable
 
 SLUG = "missing-default"
@@ -31,6 +37,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
         if found.default is None and not found.generates:
             message = f"{table.name.name}.{wanted.name} should default to {wanted.default}, has no default"
             yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message)
+    for table, wanted, found in walk.columns(actual, contract):
+        if contract.hints[table.name].of(wanted.name).filled and _is_empty(table, wanted, found):
+            message = f"{table.name.name}.{wanted.name} should be filled by the database, is NOT NULL without a default"
+            yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message, repair=refuse(_way(table, wanted)))
+
+
+def _is_empty(table: Table, wanted: Column, found: Column) -> bool:
+    """Return whether a row that leaves a column out is refused, although the contract gives it no default."""
+    return not (wanted.fills or found.fills or not found.not_null or filled_by(table, found))
+
+
+def _way(table: Table, column: Column) -> str:
+    default = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([column.name])} SET DEFAULT …;"
+    return f"let the models say the default, server_default=text('…'), or run: {default}"
 
 
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
@@ -38,8 +58,31 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     return Repair.of([set_default(finding.table, finding.about.wanted, actual, contract)])
 
 
-SPECIMENS = (Specimen("dropped", "ALTER TABLE authors ALTER COLUMN country DROP DEFAULT"),)
-NEAR_MISSES = (Specimen("an extra default", "ALTER TABLE books ALTER COLUMN pages SET DEFAULT 1"),)
+def boxes() -> sa.MetaData:
+    """Return models whose database fills two columns, in a way that the models do not say."""
+    metadata = sa.MetaData()
+    filled = [
+        sa.Column(name, sa.Text, server_default=sa.FetchedValue(), nullable=name == "note") for name in ("code", "note")
+    ]
+    sa.Table("boxes", metadata, sa.Column("id", sa.Integer, primary_key=True), *filled)
+    return metadata
+
+
+_BOXES = "ALTER TABLE boxes ALTER COLUMN code SET DEFAULT 'none'; INSERT INTO boxes DEFAULT VALUES;"
+_EMPTY = "ALTER TABLE boxes ALTER COLUMN code DROP DEFAULT"
+_FILLS = """
+CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.code := 'none'; RETURN NEW; END $$;
+CREATE TRIGGER fills BEFORE INSERT ON boxes FOR EACH ROW EXECUTE FUNCTION fill()
+"""
+
+SPECIMENS = (
+    Specimen("dropped", "ALTER TABLE authors ALTER COLUMN country DROP DEFAULT"),
+    Specimen("dropped, and the models do not say which", _EMPTY, contract=boxes, setup=_BOXES, manual=True),
+)
+NEAR_MISSES = (
+    Specimen("an extra default", "ALTER TABLE books ALTER COLUMN pages SET DEFAULT 1"),
+    Specimen("a trigger fills it", f"{_EMPTY};{_FILLS}", contract=boxes, setup=_BOXES),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

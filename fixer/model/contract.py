@@ -39,6 +39,7 @@ class ColumnHints:
     timezone: str | None = None
     counter: str = ""  # the sequence that its server_default names, as the models spell it
     client: QName | None = None  # the sequence from which the application itself takes its numbers
+    filled: bool = False  # server_default=FetchedValue(): the database fills it, and how is not said
     alone: bool = False  # info={"legacy_names": []}: a column with a similar name is another column
     volatile: bool | None = None  # whether its backfill may give each row another value; None if that is not known
 

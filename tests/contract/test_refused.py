@@ -151,6 +151,24 @@ def test_what_is_refused_of_sql_is_one_finding_each_and_the_rest_is_mended(made:
     assert keys == "orders_user_id_fkey"  # and the column m, with its index, waits for the key that is refused
 
 
+def test_comments_are_no_part_of_what_is_refused(empty: Database, tmp_path: Path) -> None:
+    """As in the tables of MusicBrainz, whose every column has a comment behind it."""
+    table = "CREATE TABLE /* all */ a (-- 'who\n  code gone NOT NULL, -- it's (why\n  id integer -- REFERENCES b\n)"
+    (tmp_path / "schema.sql").write_text(f"{table};\nALTER TABLE a -- later\n  ADD far nowhere;")
+    empty.run("CREATE TABLE a (id integer, code text NOT NULL, far text)")
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        report = library.check(connection, str(tmp_path / "schema.sql"))
+
+    assert found_in(report) == {
+        "public.a.code": 'type "gone" does not exist (42704)',
+        "public.a.far": 'type "nowhere" does not exist (42704)',
+    }
+    assert {finding.message.partition(",")[0] for finding in report.findings} == {
+        "a should have the column code",
+        "a should have the column far",
+    }
+
+
 @pytest.mark.parametrize("make", [models, listening])
 def test_what_is_refused_of_models_is_one_finding_each(made: Database, make: type[MetaData]) -> None:
     with closing(psycopg2.connect(made.dsn)) as connection:

@@ -13,7 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 from sqlalchemy import Column as SAColumn
-from sqlalchemy import DefaultClause
+from sqlalchemy import DefaultClause, FetchedValue
 from sqlalchemy import Sequence as SASequence
 from sqlalchemy import Table as SATable
 from sqlalchemy.sql.elements import ClauseElement, TextClause
@@ -72,7 +72,7 @@ def _hints(table: SATable, spelt: Mapping[str, Spelt], schema: str) -> TableHint
     columns = {
         column.name: _column_hints(column, spelt, schema)
         for column in table.columns
-        if _info(column) or _client(column, schema) or (column.server_default is not None and _counter(column))
+        if _info(column) or _client(column, schema) or _filled(column) or _counter(column)
     }
     names, oldest = tuple(table.info.get("legacy_names", ())), _oldest_by(table)
     return TableHints(names, rows, columns, _alone(table.info), oldest)
@@ -111,9 +111,15 @@ def _column_hints(column: SAColumn[Any], spelt: Mapping[str, Spelt], schema: str
         timezone=info.get("timezone"),
         counter=_counter(column),
         client=_client(column, schema),
+        filled=_filled(column),
         volatile=_volatile(info.get("backfill"), spelt),
         alone=_alone(info),
     )
+
+
+def _filled(column: SAColumn[Any]) -> bool:
+    """Return whether the models say that the database fills a column, and not how; all other defaults say how."""
+    return type(column.server_default) is FetchedValue
 
 
 def _counter(column: SAColumn[Any]) -> str:
