@@ -106,7 +106,14 @@ IN_FRONT = 0.04  # for a strong lock, behind which every other session waits
 
 # Triggers, rules and the checks of foreign keys sleep, unless they are enabled ALWAYS; only a superuser may say so.
 ASLEEP = "SET LOCAL session_replication_role = replica"
-AWAKE = "SET LOCAL session_replication_role TO DEFAULT"
+AWAKE = "SET LOCAL session_replication_role = origin"
+# Whatever role, database or server say: foreign keys and triggers act on what is written, and a damaged page is an
+# error, never an empty one. Others than superusers cannot say so.
+SOUNDLY = """;
+SELECT pg_catalog.set_config(s.name, s.sound, true)
+  FROM (VALUES ('session_replication_role', 'origin'), ('zero_damaged_pages', 'off')) AS s (name, sound)
+ WHERE pg_catalog.current_setting(s.name) NOT IN (s.sound, 'local')
+   AND pg_catalog.current_setting('is_superuser') = 'on'"""
 
 # --- how much of the server it may use
 

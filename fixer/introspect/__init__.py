@@ -265,10 +265,12 @@ def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Sessio
     choose = f"{_beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     cursor.execute(choose + query("session"), (list(schemas),))
     facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
-    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable")}
+    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable", "journals", "unused")}
+    facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
     facts["search_path"] = tuple(facts["search_path"])
     facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
     facts["visible"] = {name: QName(schema, name) for schema, name in facts["visible"]}
+    facts["given"] = tuple(s.Given(*each) for each in facts["given"])
     return s.Session(**facts)
 
 

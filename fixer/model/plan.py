@@ -109,6 +109,7 @@ class Plan:
     left: tuple[Left, ...] = ()  # what it leaves out by choice
     uncounted: str = ""  # why the rows that it moves after others could not be counted
     guards: tuple[Guard, ...] = ()  # event triggers that may refuse it
+    needs: tuple[str, ...] = ()  # sentences: what others must do before this role can apply it
 
     def __repr__(self) -> str:
         counts = f"steps={len(self.steps)}, findings={len(self.findings)}, refusals={len(self.refusals)}"

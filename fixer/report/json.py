@@ -71,6 +71,7 @@ def plan_body(plan: Plan) -> Document:
         "refusals": list(plan.refusals),
         **({"published": asdict(plan.published)} if plan.published else {}),
         **({"event_triggers": [asdict(guard) for guard in plan.guards]} if plan.guards else {}),
+        **({"needs": list(plan.needs)} if plan.needs else {}),
         "question": plan.question,
         **({"choice": asdict(plan.choice), "left": [asdict(each) for each in plan.left]} if plan.left else {}),
         **_uncounted(plan.uncounted),

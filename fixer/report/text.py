@@ -33,6 +33,7 @@ def of_plan(plan: Plan, *, verbose: bool = False, following: str | None = "") ->
     parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
     parts += [*map(_left, plan.left), *uncounted(plan.uncounted)]
     parts += [warned(f"The event trigger {each.name} may refuse this plan: {each.way}.\n") for each in plan.guards]
+    parts += [warned(f"Before this plan can run: {need}\n") for need in plan.needs]
     parts += [published(plan.published)] if plan.published else []
     return Group(*parts, plan_verdict(plan, following))
 

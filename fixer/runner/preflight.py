@@ -17,11 +17,13 @@ from fixer.introspect.coded import with_code
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
 from fixer.model.plan import Guard, Plan
-from fixer.model.schema import Schema
+from fixer.model.schema import Given, Schema, Session
+from fixer.model.schema.session import READ_ONLY, REPLICATION, effective
 from fixer.model.step import Hazard
 from fixer.model.table import QName
 from fixer.repair.twins import filled, question, told, twins_of
-from fixer.runner.journal import reading
+from fixer.runner.journal import reading, tables
+from fixer.sql.by_hand import joining
 
 _TAG = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
 _OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
@@ -90,27 +92,65 @@ def preflight(actual: Schema, plan: Plan) -> None:
     session = actual.session
     if session is None:
         return
+    if session.read_only and not session.standby:
+        raise TargetError(f"{_reading(session)} Nothing was changed.")
+    for need in needs(actual, plan):
+        raise TargetError(f"{need} Nothing was changed.")
+
+
+def needs(actual: Schema, plan: Plan) -> tuple[str, ...]:
+    """Return what others must do before this role can apply a plan, in sentences."""
+    session = actual.session
+    if session is None or not plan.steps:
+        return ()
     if session.standby:
-        raise TargetError("The target is a standby, which cannot be written: name the primary.")
-    if session.read_only:
-        raise TargetError(
-            "The target only lets this session read (default_transaction_read_only): nothing was changed."
-        )
-    needs: dict[str, None] = {}
+        return ("The target is a standby, which cannot be written: name the primary.",)
+    given = effective(session.given, session.role)
+    reading, asleep = given.get(READ_ONLY), given.get(REPLICATION)
+    found = [_reading(session)] if session.read_only and reading and reading.on else []
+    if asleep and asleep.sleeps and not session.superuser:
+        found.append(_asleep(asleep))
+    return (*found, *_rights(actual, plan, session))
+
+
+def _reading(session: Session) -> str:
+    """Return that the session may only read, and the ways out."""
+    given = effective(session.given, session.role).get(READ_ONLY)
+    first = f"run {given.reset}, or " if given and given.on else ""
+    way = f"{first}connect with PGOPTIONS='-c {READ_ONLY}=off'"
+    return f"The target only lets this session read ({READ_ONLY}): {way}."
+
+
+def _asleep(given: Given) -> str:
+    why = f"{REPLICATION} is replica for {given.whose}, so that no foreign key and no trigger acts on what is written"
+    return f"{why}: run {given.reset}, or let a superuser apply the plan."
+
+
+def _rights(actual: Schema, plan: Plan, session: Session) -> Iterator[str]:
+    """Yield the sentence with the rights that the role lacks, if it does."""
+    needed: dict[str, None] = {}
     for name in sorted(plan.tables):
         table = actual.tables.get(name)
         if table and not table.owned:
-            needs[f"GRANT {quoted(table.owner)} TO {quoted(session.role)};"] = None
+            needed[f"{joining(table.owner, session)};"] = None
     for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
-        needs[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
-    if not session.can_create and not session.journaled:
-        needs[f"GRANT CREATE ON DATABASE {quoted(session.database)} TO {quoted(session.role)};"] = None
-    if needs:
-        grants = "\n  ".join(needs)
-        raise TargetError(
-            f"The role {session.role} lacks rights for this plan, and nothing was changed;"
-            f" their owner may say:\n  {grants}"
-        )
+        needed[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
+    needed |= dict.fromkeys(_rights_of_journal(plan, session))
+    if needed:
+        grants = "\n  ".join(needed)
+        yield f"The role {session.role} lacks rights for this plan; their owner may say:\n  {grants}\n"
+
+
+def _rights_of_journal(plan: Plan, session: Session) -> Iterator[str]:
+    """Yield the statements that let the role write the journal, and the quarantine if rows go there."""
+    places = tables.places(tables.moving_tables(plan.steps))
+    homes, role = {place.schema for place in places}, quoted(session.role)
+    if not session.can_create and homes - session.journals:
+        yield f"GRANT CREATE ON DATABASE {quoted(session.database)} TO {role};"
+    shut = {each.schema for each in session.shut if each in places or not each.name}
+    for schema in sorted(homes & shut):
+        yield f"GRANT USAGE, CREATE ON SCHEMA {quoted(schema)} TO {role};"
+        yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {quoted(schema)} TO {role};"
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:

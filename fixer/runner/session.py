@@ -61,8 +61,10 @@ class Session:
     def planned(self, report: Report, mode: str = ATOMIC) -> Plan:
         """Order the repairs of what was found."""
         from fixer.planner.build import build
+        from fixer.runner.preflight import needs
 
-        return self.published(build(report.comparison, report.target, self.render, mode=mode))
+        plan = build(report.comparison, report.target, self.render, mode=mode)
+        return self.published(replace(plan, needs=needs(report.comparison.actual, plan)))
 
     def render(self, statement: Composable) -> str:
         """Spell a statement as the server does."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.model.expression import as_needed, literal
 from fixer.model.obstacle import Standing
-from fixer.model.schema import Schema
+from fixer.model.schema import Schema, Session
 from fixer.model.table import Column, QName
 from fixer.sql.types import family
 
@@ -130,5 +130,16 @@ def of_another(owner: str, actual: Schema, verb: str = "belongs") -> str:
     session = actual.session
     if session and owner == _WHOEVER_OWNS_THE_DATABASE:
         owner = session.database_owner
-    whose, role = as_needed(owner), as_needed(session.role) if session else "CURRENT_USER"
-    return f"it {verb} to {whose}: GRANT {whose} TO {role}; then plan again"
+    way = joining(owner, session) if session else f"GRANT {as_needed(owner)} TO CURRENT_USER"
+    return f"it {verb} to {as_needed(owner)}: {way}; then plan again"
+
+
+def joining(owner: str, session: Session) -> str:
+    """Return the statements that give this session's role the rights of an owner, of which it may be a member."""
+    whose, role = as_needed(owner), as_needed(session.role)
+    grant = f"GRANT {whose} TO {role}"
+    if session.inherits and owner not in session.unused:
+        return grant
+    if session.version >= 16:
+        return f"{grant} WITH INHERIT TRUE"
+    return "; ".join([f"ALTER ROLE {role} INHERIT", *([] if owner in session.unused else [grant])])

@@ -9,10 +9,19 @@ SELECT current_user AS role,
        current_database() AS database,
        current_setting('server_version_num')::integer / 10000 AS version,
        has_database_privilege(current_database(), 'CREATE') AS can_create,
-       (SELECT count(*) = 2
-          FROM pg_catalog.pg_namespace
-         WHERE nspname IN ('fixer_journal', 'fixer_quarantine')
-           AND has_schema_privilege(oid, 'CREATE')) AS journaled,
+       -- The fixer's own schemas; what this role may not write of them: the schema, or a table of it.
+       ARRAY (SELECT nspname::text FROM pg_catalog.pg_namespace
+               WHERE nspname IN ('fixer_journal', 'fixer_quarantine')) AS journals,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, coalesce(c.relname, ''))), '[]')
+          FROM pg_catalog.pg_namespace n
+          LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+         WHERE n.nspname IN ('fixer_journal', 'fixer_quarantine')
+           AND NOT (has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE')
+                    AND (c.oid IS NULL OR (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+                         AND has_table_privilege(c.oid, 'UPDATE'))))) AS shut,
+       (SELECT rolinherit FROM pg_catalog.pg_roles WHERE rolname = current_user) AS inherits,
+       ARRAY (SELECT r.rolname::text FROM pg_catalog.pg_roles r
+               WHERE pg_has_role(r.oid, 'MEMBER') AND NOT pg_has_role(r.oid, 'USAGE')) AS unused,
        pg_is_in_recovery() AS standby,
        current_setting('default_transaction_read_only')::boolean AS read_only,
        own.path AS search_path,
@@ -56,5 +65,27 @@ SELECT current_user AS role,
                        WHERE n.nspname = ANY (own.path) AND cardinality(own.path) > 1
                        ORDER BY c.relname, array_position(own.path, n.nspname::text)) AS first
                WHERE first.relkind IN ('r', 'p', 'v', 'm', 'f')) AS visible,
-       coalesce(current_setting('pgmend.role', true), '') AS application
+       coalesce(current_setting('pgmend.role', true), '') AS application,
+       -- What sessions to come of this role, of the application's and of all get, of what may keep them from their work.
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(g.name, g.value, g.role, g.database, g.by_server)
+                                  ORDER BY g.name, g.role, g.database, g.by_server), '[]')
+          FROM (SELECT split_part(each.pair, '=', 1) AS name, substr(each.pair, strpos(each.pair, '=') + 1) AS value,
+                       coalesce(r.rolname::text, '') AS role, coalesce(d.datname::text, '') AS database,
+                       false AS by_server
+                  FROM pg_catalog.pg_db_role_setting s
+                  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+                  LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+                 CROSS JOIN unnest(s.setconfig) AS each (pair)
+                 WHERE (s.setdatabase = 0 OR d.datname = current_database())
+                   AND (s.setrole = 0 OR r.rolname IN (session_user, current_setting('pgmend.role', true)))
+                UNION ALL
+                SELECT p.name, p.setting, '', '', true
+                  FROM pg_catalog.pg_settings p
+                 WHERE (current_setting('default_transaction_read_only')::boolean
+                        OR current_setting('session_replication_role') = 'replica'
+                        OR current_setting('zero_damaged_pages')::boolean
+                        OR current_setting('ignore_checksum_failure')::boolean)
+                   AND p.source IN ('configuration file', 'command line', 'environment variable')) AS g
+         WHERE g.name IN ('default_transaction_read_only', 'session_replication_role', 'search_path', 'row_security',
+                          'zero_damaged_pages', 'ignore_checksum_failure')) AS given
   FROM own

@@ -1,6 +1,6 @@
 """A schema as frozen values, the same for contract and actual.
 
-Nothing here touches a database. The values of a single table are in fixer.model.table.
+The values of a single table are in fixer.model.table.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from fixer.model.schema.code import Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
+from fixer.model.schema.session import Given, Session
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Column",
     "ForeignKey",
     "Function",
+    "Given",
     "Index",
     "Lack",
     "Mute",
@@ -82,29 +84,6 @@ class Mute:
     publication: str
     told_by: str  # relreplident: the primary key (d), an index (i), or nothing (n)
     owned: bool  # whether the session may alter it
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The role and the database of this session, and what the role may do there."""
-
-    role: str
-    superuser: bool
-    database: str
-    version: int  # major
-    can_create: bool  # schemas in this database
-    journaled: bool = False  # whether both schemas of the fixer exist and it may create tables there
-    standby: bool = False
-    read_only: bool = False
-    search_path: tuple[str, ...] = ()
-    schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
-    creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create tables
-    others: Mapping[str, str] = field(default_factory=dict)  # of the wanted ones, those it does not own: their owners
-    # The owners of tables who may get what the role creates, and the schemas where each may create: '' is the database.
-    takers: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    database_owner: str = ""
-    visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
-    application: str = ""  # the application's role, if the caller names it
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def _refusals(plan: Plan, values: Values) -> Iterator[Markup]:
 def _notes(plan: Plan) -> Iterator[Markup]:
     """Yield what it leaves out, and what may be in its way."""
     lines = [f"The event trigger {each.name} may refuse this plan: {each.way}." for each in plan.guards]
+    lines += [f"Before this plan can run: {need}" for need in plan.needs]
     if plan.uncounted:
         lines.append(f"The rows that go after others could not be counted: {plan.uncounted}")
     lines += [f"left out: {each.slug}:{each.object}, {each.why}" for each in plan.left]

@@ -5,7 +5,7 @@ Both are made in the run's own transaction, only when a run needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -22,9 +22,12 @@ STEP = Identifier(JOURNAL, "step")
 BEFORE_IMAGE = Identifier(JOURNAL, "before_image")
 
 
-def statements(moving: Iterable[QName]) -> list[Composable]:
-    """Return the statements that create the journal, and a quarantine for each table that rows leave."""
-    return [*made(places(moving)), IDENTIFIED_BY_ALL]
+def statements(moving: Iterable[QName], there: Collection[str] = ()) -> list[Composable]:
+    """Return the statements that create the journal, and a quarantine for each table that rows leave.
+
+    Schemas that are `there` are let be: to create one takes a right on the database even IF NOT EXISTS.
+    """
+    return [*made(places(moving), there), IDENTIFIED_BY_ALL]
 
 
 def places(moving: Iterable[QName]) -> list[QName]:
@@ -32,12 +35,12 @@ def places(moving: Iterable[QName]) -> list[QName]:
     return [*(QName(JOURNAL, name) for name in _JOURNAL), *map(quarantine_table, sorted(set(moving)))]
 
 
-def made(tables: Iterable[QName]) -> list[Composable]:
-    """Return the statements that create these tables of journal and quarantine, and their schemas."""
+def made(tables: Iterable[QName], there: Collection[str] = ()) -> list[Composable]:
+    """Return the statements that create these tables of journal and quarantine, and their schemas, unless `there`."""
     tables = list(tables)
     schema, table = SQL("CREATE SCHEMA IF NOT EXISTS {}"), SQL("CREATE TABLE IF NOT EXISTS {} ({})")
     return [
-        *(schema.format(Identifier(name)) for name in sorted({table.schema for table in tables})),
+        *(schema.format(Identifier(name)) for name in sorted({table.schema for table in tables} - {*there})),
         *(
             table.format(q.name(each), _JOURNAL[each.name] if each.schema == JOURNAL else _QUARANTINE)
             for each in tables
@@ -120,5 +123,13 @@ def make(cursor: Cursor, plan: Plan) -> None:
     If they are published, those that only undo needs are created now, so that undo does not stop subscribers later.
     """
     cursor.execute("SET LOCAL client_min_messages = warning")  # else IF NOT EXISTS sends a notice if the table exists
-    for statement in statements(leaving(plan.steps) if plan.published else moving_tables(plan.steps)):
+    make_for(cursor, leaving(plan.steps) if plan.published else moving_tables(plan.steps))
+
+
+def make_for(cursor: Cursor, moving: Iterable[QName]) -> None:
+    """Create the journal, and a quarantine for each of these tables, where they are missing."""
+    cursor.execute(
+        "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s)", ([JOURNAL, QUARANTINE],)
+    )
+    for statement in statements(moving, {name for (name,) in cursor.fetchall()}):
         cursor.execute(statement)

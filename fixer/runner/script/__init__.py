@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, SEEING_ALL, assigning
+from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, SEEING_ALL, SOUNDLY, assigning
 from fixer.model.plan import Plan, PlannedStep, step_to_json
 from fixer.model.run import package_version
 from fixer.model.table import QName
@@ -36,6 +36,8 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str], moment: Mome
         yield _comment(f"  {step.number}. {_told(step)}")
     for guard in plan.guards:
         yield _comment(f"The event trigger {guard.name} may refuse it: {guard.way}.")
+    for need in plan.needs:
+        yield _comment(f"Before it can run: {' '.join(need.split())}")
     if plan.published and plan.published.heard:
         advice = "Subscribers stop until they have the same: run there first"
         yield _comment(f"{plan.published.opening} what it makes. {advice}")
@@ -43,7 +45,7 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str], moment: Mome
         yield from (_comment(f"  what step {number} does") for number in plan.published.steps)
     yield "\\set ON_ERROR_STOP on"
     yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
-    yield SAFELY.rstrip()
+    yield f"{SAFELY.rstrip()[:-1]}{SOUNDLY};"
     for timeout in _TIMEOUTS:
         value = Literal(settings.get(timeout, DEFAULTS[timeout]))
         yield from _statement(render, SQL("SET LOCAL {} = {}").format(SQL(timeout), value))

@@ -201,8 +201,7 @@ def _remove_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Retu
     look_for_references(session, past, oid, same)
     if why := stopped_by(cursor, {table}):
         raise UndoRefused(why)
-    for statement in tables.statements({table}):
-        cursor.execute(statement)
+    tables.make_for(cursor, {table})
     remove = SQL(
         'WITH gone AS (DELETE FROM {} AS t USING {} AS b WHERE {} RETURNING {} AS "row")'
         ' INSERT INTO {} (run, step, source, reason, "row")'

@@ -1,0 +1,91 @@
+"""The session by which a database is read, and the settings that sessions to come will get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from fixer.model.expression import as_needed
+from fixer.model.table import QName
+
+READ_ONLY, REPLICATION = "default_transaction_read_only", "session_replication_role"
+_ON = ("on", "true", "yes", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A setting, and to whose sessions it is given: of a role or all, in this database or all."""
+
+    name: str
+    value: str
+    role: str = ""  # empty: every role
+    database: str = ""  # empty: every database
+    by_server: bool = False  # whether the server's own files say it
+
+    @property
+    def strength(self) -> tuple[bool, bool, bool]:
+        """The stronger of two settings of one name is the one that a session gets."""
+        return bool(self.role), bool(self.database), not self.by_server
+
+    @property
+    def on(self) -> bool:
+        """Whether it is on, if it may be on or off."""
+        return self.value.lower() in _ON
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it lets foreign keys and triggers sleep."""
+        return self.name == REPLICATION and self.value.lower() == "replica"
+
+    @property
+    def whose(self) -> str:
+        """Whose sessions get it, in words: the role app in this database, for example."""
+        if self.by_server:
+            return "the server"
+        who = f"the role {self.role}" if self.role else "this database" if self.database else "every role"
+        return f"{who} in this database" if self.role and self.database else who
+
+    @property
+    def reset(self) -> str:
+        """The statements that take it back."""
+        first = f"SET {READ_ONLY} = off; " if self.name == READ_ONLY else ""
+        if self.by_server:
+            return f"{first}ALTER SYSTEM RESET {self.name}; SELECT pg_reload_conf()"
+        database = as_needed(self.database)
+        if not self.role and self.database:
+            return f"{first}ALTER DATABASE {database} RESET {self.name}"
+        role, where = as_needed(self.role) if self.role else "ALL", f" IN DATABASE {database}" if self.database else ""
+        return f"{first}ALTER ROLE {role}{where} RESET {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The role and the database of this session, and what the role may do there."""
+
+    role: str
+    superuser: bool
+    database: str
+    version: int  # major
+    can_create: bool  # schemas in this database
+    journals: frozenset[str] = frozenset()  # of the fixer's own schemas, those that exist
+    shut: frozenset[QName] = frozenset()  # of what is in them, what the role may not write; without a name: all of one
+    inherits: bool = True  # whether it has the rights of the roles whose member it becomes
+    unused: frozenset[str] = frozenset()  # roles whose member it is, and whose rights it lacks unless it becomes them
+    standby: bool = False
+    read_only: bool = False
+    search_path: tuple[str, ...] = ()
+    schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
+    creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create tables
+    others: Mapping[str, str] = field(default_factory=dict)  # of the wanted ones, those it does not own: their owners
+    # The owners of tables who may get what the role creates, and the schemas where each may create: '' is the database.
+    takers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    database_owner: str = ""
+    visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
+    application: str = ""  # the application's role, if the caller names it
+    given: tuple[Given, ...] = ()  # what sessions to come get, of what may hinder them
+
+
+def effective(given: Iterable[Given], role: str) -> Mapping[str, Given]:
+    """Return the settings that sessions of a role get, by name; without a role, those that every role gets."""
+    theirs = sorted((each for each in given if each.role in ("", role)), key=lambda each: each.strength)
+    return {each.name: each for each in theirs}
