@@ -66,12 +66,17 @@ def ours(server: Server, wanted: str, metadata: MetaData) -> Iterator[Detector]:
     yield Detector("pgmend, database", "`check --deep`, a sound database is it", _ours(of, of(wanted)), _notes)
 
 
+def always(server: Server, wanted: str, metadata: MetaData) -> Iterator[Detector]:
+    """Yield the detectors that need no peer installed; `wanted` is a sound database."""
+    yield from ours(server, wanted, metadata)
+    yield Detector("Alembic", "`compare_metadata`, with types and defaults", _alembic(server.database_dsn, metadata))
+    yield Detector("pg_dump -s", "two dumps, line by line", _dumps(server, wanted))
+
+
 def all_of(server: Server, wanted: str, metadata: MetaData) -> Iterator[Detector]:
     """Yield the detectors that are there; `wanted` is a sound database."""
     of = server.database_dsn
-    yield from ours(server, wanted, metadata)
-    yield Detector("Alembic", "`compare_metadata`, with types and defaults", _alembic(of, metadata))
-    yield Detector("pg_dump -s", "two dumps, line by line", _dumps(server, wanted))
+    yield from always(server, wanted, metadata)
     for name in ("migra", "migradiff", "pg-schema-diff", "sqlalchemy-diff"):
         if (python := PEERS / name / "bin" / "python").exists():
             yield Detector(name, PYTHON[name], _lines(Asked(python, name, of, wanted)))

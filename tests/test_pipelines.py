@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fixer.cli.group import WORDS
 from lab.database import Database
 from lab.passwords import PASSWORD
 from lab.process import CLEAN, HOUSE
@@ -76,12 +77,30 @@ def test_the_action_hands_over_what_its_body_reads() -> None:
     assert "/.ci/action" in action
 
 
-def test_the_hook_and_the_image_start_what_there_is() -> None:
-    hooks, image = (HOUSE / ".pre-commit-hooks.yaml").read_text(), (HOUSE / "Dockerfile").read_text()
-    scripts = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["scripts"]
+def test_the_action_hands_over_inputs_and_outputs_that_there_are(healthy: Database, tmp_path: Path) -> None:
+    action = (HOUSE / "action.yml").read_text()
+    inputs = action.partition("\ninputs:\n")[2].partition("\noutputs:\n")[0]
+    given = acted(tmp_path, PGMEND_DSN=healthy.dsn)[1]
 
-    assert (
-        re.findall(r"^  entry: (\w+)", hooks, re.M) == re.findall(r'^ENTRYPOINT \["(\w+)"\]', image, re.M) == ["fixer"]
-    )
-    assert "fixer" in scripts
+    assert set(re.findall(r"inputs\.([\w-]+)", action)) == set(re.findall(r"^  ([\w-]+):$", inputs, re.M))
+    assert set(re.findall(r"steps\.check\.outputs\.([\w-]+)", action)) <= {*given}
+    assert re.findall(r"^ +id: (\w+)$", action, re.M) == ["check"]
+
+
+def test_the_hook_starts_a_check_that_is_given_no_file_names() -> None:
+    hooks = (HOUSE / ".pre-commit-hooks.yaml").read_text()
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+
+    assert re.findall(r"^  entry: (.+)", hooks, re.M) == ["fixer check"]
+    assert "check" in WORDS
+    assert "fixer" in project["scripts"]
+    assert re.findall(r"^  pass_filenames: (\w+)", hooks, re.M) == ["false"]  # else one would be taken for the DSN
+
+
+def test_the_image_starts_what_there_is_and_is_not_root() -> None:
+    image = (HOUSE / "Dockerfile").read_text()
+    wheel = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    assert re.findall(r'^ENTRYPOINT \["(\w+)"\]', image, re.M) == ["fixer"]
     assert re.findall(r"^USER (\d+)", image, re.M) == ["65532"]
+    assert {*wheel["packages"], *wheel["force-include"]} <= {*re.findall(r"^COPY (\w+) /src/", image, re.M)}
