@@ -24,7 +24,7 @@ from fixer.snapshots.copying import Original
 from fixer.snapshots.files import Known
 from fixer.snapshots.masks import columns as masking
 from fixer.snapshots.masks.values import Masks
-from fixer.snapshots.moving import EVERY, FromTarget
+from fixer.snapshots.moving import EVERY, TEXT, FromTarget
 from fixer.snapshots.spool import Spool
 from fixer.snapshots.throwaway import at, differing, link_to
 
@@ -142,6 +142,10 @@ def _take(original: Original, session: Session, report: Report, wanted: Wanted, 
 
 class _Nothing:
     """No rows."""
+
+    def form(self, _: object) -> str:
+        """Return how no rows are written."""
+        return TEXT
 
     def send(self, table: object, into: object) -> None:
         """Write nothing."""

@@ -26,12 +26,10 @@ SELECT k.conrelid::bigint, k.confrelid::bigint,
 """
 _OIDS = "SELECT c.oid::bigint, n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
 _BELOW = "SELECT i.inhparent::bigint, i.inhrelid::bigint FROM pg_inherits AS i"
-# Where the search of a probe says which rows it found, and which stay beside them.
+# Where the search of a probe says which rows it found, and which stay beside them: the table, and one place or some.
 _PLACES = (
-    ("t.tableoid::bigint", "t.ctid::text"),
-    ("t.pgmend_part::bigint", "t.pgmend_place::text"),
-    ("t.pgmend_part::bigint", "t.pgmend_keeper::text"),
-    ("t.pgmend_part::bigint", "t.pgmend_original::text"),
+    ("t.tableoid", ("t.ctid",)),
+    ("t.pgmend_part", ("t.pgmend_place", "t.pgmend_keeper", "t.pgmend_original", "t.pgmend_first")),
 )
 BEHIND = 200  # rows of each finding that are taken along
 WHOLE = 20_000  # rows of a table that is taken whole where nobody can tell which are behind a finding
@@ -83,18 +81,17 @@ class Choice:
         probe = finding.probe if finding.rows else None
         if probe is None:
             return
-        taken = [self._attempt(probe, *places) for places in _PLACES]
-        if not any(taken):
-            self._take_whole(finding.table)
+        for table, places in _PLACES:
+            if there := [place for place in places if self._says(probe, table, place)]:
+                self._take(_found(probe, table, there))
+                return
+        self._take_whole(finding.table)
 
-    def _attempt(self, probe: Probe, table: str, place: str) -> bool:
-        """Take rows that a probe finds; return whether it can say where they are."""
-        order = SQL(" ORDER BY {} DESC").format(probe.show[0]) if probe.downwards else SQL("")
-        words = "SELECT {}, {} FROM {} WHERE {}{} LIMIT {}"
-        query = SQL(words).format(SQL(table), SQL(place), probe.source, probe.condition, order, Literal(BEHIND))
-        self._cursor.execute("SAVEPOINT pgmend_behind")
+    def _says(self, probe: Probe, table: str, place: str) -> bool:
+        """Return whether a probe can say where rows are; none is looked for."""
+        words = "SAVEPOINT pgmend_behind; SELECT {}, {} FROM {} WHERE {} LIMIT 0"
         try:
-            self._take(query)
+            self._cursor.execute(SQL(words).format(SQL(table), SQL(place), probe.source, probe.condition))
         except psycopg2.Error:
             self._cursor.execute("ROLLBACK TO SAVEPOINT pgmend_behind")
             return False
@@ -161,3 +158,14 @@ class Choice:
                 ours, theirs = self._tables[here].columns, self._tables[there].columns
                 if {*key.columns} <= {*ours} and {*key.target_columns} <= {*theirs}:
                     yield _Key(here, there, key.columns, key.target_columns)
+
+
+def _found(probe: Probe, table: str, places: Sequence[str]) -> Composed:
+    """Return the query for the places of some rows that a probe finds; the search is made once for all of them."""
+    order = SQL(" ORDER BY {} DESC").format(probe.show[0]) if probe.downwards else SQL("")
+    words = (
+        "SELECT f.part::bigint, pg_catalog.unnest(f.places)::text"
+        " FROM (SELECT {} AS part, ARRAY[{}] AS places FROM {} WHERE {}{} LIMIT {}) AS f"
+    )
+    listed = SQL(", ").join(map(SQL, places))
+    return SQL(words).format(SQL(table), listed, probe.source, probe.condition, order, Literal(BEHIND))

@@ -46,6 +46,7 @@ class Proof:
     undo: str  # empty: it gave back what was there
     ledger: tuple[Mapping[str, Any], ...]
     lacking: tuple[str, ...]  # what the copy cannot have
+    sequences: Mapping[QName, tuple[int, int]]  # that undo left further on: the next number before the run, and now
     seconds: float = 0.0
 
     @property
@@ -70,6 +71,7 @@ class Proof:
             "suite": self.suite,
             "failed": list(self.failed),
             "undo": self.undo or "gave back what was there",
+            "sequences": {str(name): {"before": b, "after": a} for name, (b, a) in self.sequences.items()},
             "lacking": list(self.lacking),
             "tables": {str(name): vars(each) for name, each in self.tables.items()},
             "ledger": list(self.ledger),

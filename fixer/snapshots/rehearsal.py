@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fixer.contract.scratch import Scratch
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, ServerError, UndoRefused, option
@@ -62,7 +62,7 @@ def prove(
         chosen = _chosen(original, session, report, wish)
         with scratch.lend(original.version) as opened:
             _see_that_it_is_of_one_version(original.version, opened.admin.server_version // 10000)
-            made = copying.copy(original, opened.admin, FromTarget(original.reader, chosen))
+            made = copying.copy(original, opened.admin, FromTarget(original.reader, chosen, swiftly=True))
             link = link_to(opened)
             with closing(link.connection), at(link, session) as there:
                 done = _Rehearsal(session, there, plan, wish, say).run(report, schema)
@@ -100,6 +100,14 @@ def _see_that_it_is_of_one_version(wanted: int, found: int) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Undone:
+    """What undo came to: why the copy is not as it was, in words, and the sequences that stand further on."""
+
+    why: str = ""
+    sequences: Mapping[QName, tuple[int, int]] = field(default_factory=dict)
+
+
 @dataclass
 class _Done:
     """What a rehearsal showed."""
@@ -107,7 +115,7 @@ class _Done:
     differing: tuple[str, ...]
     left: tuple[str, ...]
     suite: suite.Outcome
-    undo: str
+    undo: Undone
     run: Run
     before: State
     after: Mapping[QName, tuple[int, object]]  # of the tables that the plan does not touch
@@ -123,16 +131,17 @@ class _Done:
             self.left,
             self.suite.said,
             self.suite.failed,
-            self.undo,
+            self.undo.why,
             tuple(ledger_to_json(self.run.ledger)),
             tuple(made.lacking),
+            self.undo.sequences,
         )
 
     def _covered(self, name: QName, rows: int, kind: str, plan: Plan) -> Covered:
         same = name in self.after and self.before.rows.get(name) == self.after[name]
         counted = any(entry.table in (name, plan.renamed.get(name)) for entry in self.run.ledger)
         repaired = "all rows are as they were" if same else "by count: the ledger adds up" if counted else "not at all"
-        return Covered(rows, kind, repaired, "all rows" if not self.undo else "not at all")
+        return Covered(rows, kind, repaired, "all rows" if not self.undo.why else "not at all")
 
 
 @dataclass
@@ -190,19 +199,20 @@ class _Rehearsal:
         self.say("running the contract suite at the copy")
         return suite.run(target_of(self.there.link.connection), self.target.contract.name, schema)
 
-    def _undone(self, run: Run, before: State) -> str:
-        """Undo the run; return what keeps the copy from being as it was, in words."""
+    def _undone(self, run: Run, before: State) -> Undone:
+        """Undo the run, and compare the copy with what it was."""
         from fixer.runner import undo as undoing
 
         if not run.run:
-            return ""
+            return Undone()
         link = self.there.link
         try:
             undoing.undo(link.connection, run.run, target=link.target, settings=link.settings, progress=lambda _: None)
         except UndoRefused as error:
-            return str(error)
-        apart = before.differing(digests.of(link.connection))
-        return f"undo left these otherwise: {'; '.join(apart)}" if apart else ""
+            return Undone(str(error))
+        after = digests.of(link.connection)
+        apart = before.differing(after)
+        return Undone(f"undo left these otherwise: {'; '.join(apart)}" if apart else "", before.moved(after))
 
 
 @contextmanager

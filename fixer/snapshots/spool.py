@@ -11,7 +11,7 @@ from typing import IO
 
 from fixer.connect.interrupt import at_one_go
 from fixer.model.expression import literal, quoted
-from fixer.snapshots.moving import Rows, Source
+from fixer.snapshots.moving import TEXT, Rows, Source
 from fixer.sql import compose as q
 
 Cell = str | None
@@ -35,6 +35,10 @@ class Spool:
         for table in tables:
             with self._file(table).open("wb") as file, at_one_go():
                 source.send(table, file)
+
+    def form(self, _: Rows) -> str:
+        """Return how the rows of a table are written."""
+        return TEXT
 
     def send(self, table: Rows, into: IO[bytes]) -> None:
         """Write the rows of a table, as COPY spells them."""

@@ -129,6 +129,39 @@ def test_undo_that_is_refused_fails_the_proof(healthy: Database, tmp_path: Path)
     assert apply(healthy, "--proved", tmp_path / "proof.json")[0] == 2
 
 
+AS_UNDO_DROPS = """
+ALTER TABLE paper_trades DROP CONSTRAINT paper_trades_user_id_fkey;
+CREATE TABLE audit (said text);
+CREATE SEQUENCE tickets START 50;
+CREATE FUNCTION leave_a_trace() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() WHERE object_type = 'table constraint') THEN
+        {}
+    END IF;
+END $$;
+CREATE EVENT TRIGGER trace ON sql_drop EXECUTE FUNCTION leave_a_trace();
+ALTER EVENT TRIGGER trace ENABLE ALWAYS
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        ("INSERT INTO public.audit VALUES ('x');", "the rows of public.audit"),
+        ("PERFORM setval('public.tickets', 7);", "the next number of public.tickets"),
+        ("COMMENT ON TABLE public.audit IS 'x';", "COMMENT ON TABLE public.audit IS 'x';"),
+    ],
+)
+def test_what_undo_leaves_otherwise_fails_the_proof(healthy: Database, tmp_path: Path, act: str, left: str) -> None:
+    """An event trigger acts only as undo drops the foreign key that the run added."""
+    healthy.run(AS_UNDO_DROPS.format(act))
+    code, proof, said = prove(healthy, tmp_path, *ALL)
+
+    assert (code, said, proof["ok"], proof["left"]) == (1, "", False, [])
+    assert proof["undo"] == f"undo left these otherwise: {left}"
+    assert {each["undone"] for each in proof["tables"].values()} == {"not at all"}
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"ok": true, "plan": {}, "findings": [], "deep": false, "identity": ""}'])
 def test_what_is_no_proof_is_refused(broken: Database, tmp_path: Path, text: str) -> None:
     (tmp_path / "proof.json").write_text(text)
@@ -149,3 +182,5 @@ def test_the_suite_runs_at_the_copy(broken: Database) -> None:
 
     assert (proof.ok, proof.failed) == (True, ())
     assert " passed" in proof.suite
+    assert all(before < after for before, after in proof.sequences.values())
+    assert {name.name for name in proof.sequences} == {"paper_trades_id_seq"}  # from which the suite drew numbers

@@ -83,6 +83,8 @@ def _told(proof: Proof) -> Iterator[str]:
     yield f"contract suite: {proof.suite}"
     yield from (f"failed: {each}" for each in proof.failed)
     yield f"undo: {proof.undo or ('gave back what was there' if plan.steps else 'there was nothing to undo')}"
-    yield "Not rehearsed: the rights of the role, sequence positions after undo, and what others write meanwhile."
+    for name, (before, after) in proof.sequences.items():
+        yield f"  {name} gives {after} next, {before} before the run: the suite drew numbers, and undo takes none back"
+    yield "Not rehearsed: the rights of the role, and what others write meanwhile."
     if proof.ok and plan.steps:
         yield "Apply exactly this with: fixer apply --proved PROOF, the file of -o"
