@@ -9,8 +9,7 @@ Cure: SET DEFAULT; existing rows keep their values. A person sets it where the m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -25,6 +24,9 @@ from fixer.repair.columns import set_default
 from fixer.repair.defaults.left_out import filled_by
 from fixer.sql import compose as q
 from fixer.sql.compose import Composable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "missing-default"
 POINT = 4
@@ -60,6 +62,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
 
 def boxes() -> sa.MetaData:
     """Return models whose database fills two columns, in a way that the models do not say."""
+    import sqlalchemy as sa
+
     metadata = sa.MetaData()
     filled = [
         sa.Column(name, sa.Text, server_default=sa.FetchedValue(), nullable=name == "note") for name in ("code", "note")
