@@ -9,7 +9,7 @@ Cure: GRANT, after all else. A person creates a role that is missing; until then
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -24,7 +24,7 @@ from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Shape, Step, refuse
 from fixer.model.table import QName
 from fixer.sql.by_hand import of_another
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-grant"
 POINT = 4
@@ -147,3 +147,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: revoke it."""
+    if each.key.kind == Kind.GRANT:
+        yield SQL(each.drop)
