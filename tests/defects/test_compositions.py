@@ -103,6 +103,7 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
     over = code(trial.models) if trial.coded else ""
     with laboratory.built(trial.version, model, filled, SHOPS, trial.role, over) as case:
         silent = [f"2 silence: {f.message}" for f in case.check(deep=True).findings if f.severity != "info"]
+        case.close()
         case.break_(planted(case, case.sound.contract, trial.beside))
         wounds = wounded(case, trial.wounds)
         superuser = trial.role == "owner" and bool(BY_SUPERUSERS & set(wounds.values()))

@@ -253,8 +253,10 @@ class Case:
         return self._connection
 
     def close(self) -> None:
+        """Close the fixer's session; the next one has the settings that the database has by then."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
     def dump(self, *options: str) -> str:
         return dump(self.server, self.name, *options)
