@@ -12,6 +12,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from fixer.compare.feasibility import columns_of
+from fixer.defects.missing_grant import OfGrants
 from fixer.defects.refused_definition import OfRefused
 from fixer.errors import ContractError
 from fixer.model.choice import EVERYTHING, Choice
@@ -36,6 +37,7 @@ _COPIES = (
     "\0copies"  # no column: whole rows, because an identical copy repeats what any unique of its table demands once
 )
 _OLD_KEY = "\0key"  # no column: the primary key that a table has and the contract replaces
+_RIGHTS = "\0rights"  # no column: those on a table as such, which need nothing but the table
 _ASIDE = ("swallowing-trigger",)  # what no repair depends on: while one writes rows, it is switched off
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
@@ -156,6 +158,9 @@ def _places(finding: Finding) -> Iterator[_Place]:
     if finding.slug in _ASIDE:
         return
     part = finding.part
+    if isinstance(finding.about, OfGrants):
+        yield finding.table, _RIGHTS
+        yield from finding.about.columns
     if isinstance(finding.about, OfCode):
         yield from ((need, None) for need in finding.about.wanted.needs)
         return

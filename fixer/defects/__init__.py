@@ -13,6 +13,7 @@ from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Code
 from fixer.model.step import Repair
 from fixer.model.table import Table
 from fixer.sql.compose import Composable
@@ -59,6 +60,25 @@ class MutatingHinted(Protocol):
         """Yield the statements that plant it at each place of a sound table of a contract with these hints."""
 
 
+@runtime_checkable
+class MutatingCode(Protocol):
+    """A defect class that can be planted where a contract declares code."""
+
+    def mutate_code(self, each: Code) -> Iterable[Composable]:
+        """Yield the statements that plant it in a sound database with this code."""
+
+
+@runtime_checkable
+class MutatingAlone(Protocol):
+    """A defect class that can be planted where a contract lets a partition have something alone."""
+
+    def mutate_alone(self, part: Table) -> Iterable[Composable]:
+        """Yield the statements that plant it at each place of such a partition, given as what it has alone."""
+
+
+MUTATING = (Mutating, MutatingHinted, MutatingCode, MutatingAlone)
+
+
 @cache
 def all_classes() -> tuple[DefectClass, ...]:
     """Return the defect classes, sorted by stage, point and slug."""
@@ -82,6 +102,12 @@ def mutations(contract: Contract) -> dict[str, list[Composable]]:
                 ways.setdefault(defect.SLUG, []).extend(defect.mutate(table))
             if isinstance(defect, MutatingHinted):
                 ways.setdefault(defect.SLUG, []).extend(defect.mutate_hinted(table, contract.hints[name]))
+        code = contract.schema.code.parts if contract.schema.code else ()
+        if isinstance(defect, MutatingCode):
+            ways.setdefault(defect.SLUG, []).extend(way for each in code for way in defect.mutate_code(each))
+        if isinstance(defect, MutatingAlone):
+            alone = contract.schema.alone.values()
+            ways.setdefault(defect.SLUG, []).extend(way for part in alone for way in defect.mutate_alone(part))
     return {slug: each for slug, each in ways.items() if each}
 
 

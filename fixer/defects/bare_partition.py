@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fixer.defects import _planting as plant
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, names_column
@@ -29,7 +30,7 @@ from fixer.repair.probe import parents, rows_where, shown
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.following import truly_orphaned
 from fixer.sql.uniques import bound_by, compared
 
@@ -287,3 +288,13 @@ NEAR_MISSES = (
         "other partitions lack them", "ALTER TABLE visits DETACH PARTITION visits_2", contract=visits, setup=_VISITED
     ),
 )
+
+
+def mutate_alone(part: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a partition: drop what the contract lets it have alone."""
+    for check in part.checks:
+        yield plant.without(part.name, check.name)
+    for key in part.foreign_keys:
+        yield plant.without(part.name, key.name)
+    for index in part.indexes:
+        yield plant.without_index(part.name, index)

@@ -7,7 +7,7 @@ and its comment stay. A person decides if the result or the arguments would chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.defects import _code as code
@@ -16,8 +16,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.schema.code import Code, FoundCode, Kind
 from fixer.model.step import Phase, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-function"
 POINT = 4
@@ -76,3 +77,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: give the function another cost."""
+    if each.key.kind == Kind.FUNCTION and each.word == "FUNCTION":
+        yield SQL(f"ALTER FUNCTION {each.spelt} COST 7")

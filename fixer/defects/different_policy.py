@@ -6,7 +6,7 @@ Cure: drop it and create it again, with permission; its comment stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -14,8 +14,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.schema.code import Code, FoundCode, Kind
 from fixer.model.step import Phase, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-policy"
 POINT = 4
@@ -59,3 +60,9 @@ SPECIMENS = (
 NEAR_MISSES = (
     Specimen("with a comment", "COMMENT ON POLICY own ON desk.notes IS 'x'", contract=desk, setup=DESK_ROWS),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: let the policy show no row."""
+    if each.key.kind == Kind.POLICY and " USING " in each.definition:
+        yield SQL(f"ALTER POLICY {each.spelt} USING (false)")

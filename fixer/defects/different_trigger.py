@@ -8,7 +8,7 @@ Cure: drop it and create it again, with permission; its comment stays. So rows o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -16,8 +16,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.schema.code import Code, FoundCode, Kind
 from fixer.model.step import Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-trigger"
 POINT = 4
@@ -68,3 +69,9 @@ SPECIMENS = (
 NEAR_MISSES = (
     Specimen("with a comment", "COMMENT ON TRIGGER stamp ON desk.tickets IS 'x'", contract=desk, setup=DESK_ROWS),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: give the trigger another condition."""
+    if each.key.kind == Kind.TRIGGER and " WHEN " not in each.definition:
+        yield SQL(f"{each.drop}; {each.definition.replace(' EXECUTE ', ' WHEN (true) EXECUTE ', 1)}")

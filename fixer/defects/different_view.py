@@ -7,7 +7,7 @@ A person decides if its columns would change, or if it is a materialized view.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -15,8 +15,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.schema.code import Code, FoundCode, Kind
 from fixer.model.step import Phase, RefusalError, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-view"
 POINT = 4
@@ -90,3 +91,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: give the view another option."""
+    if each.key.kind == Kind.VIEW and each.word == "VIEW":
+        yield SQL(f"ALTER VIEW {each.spelt} SET (security_barrier = true)")

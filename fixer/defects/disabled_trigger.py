@@ -7,18 +7,19 @@ Cure: enable it, once all rows are where they belong. It acts on later writes al
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
+from fixer.defects import _planting as plant
 from fixer.defects._desk import DESK_ROWS, desk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import FoundCode
+from fixer.model.schema.code import Code, FoundCode, Kind
 from fixer.model.step import Lock, Phase, Repair, Step
 from fixer.sql import ddl
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "disabled-trigger"
 POINT = 4
@@ -69,3 +70,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: disable the trigger."""
+    if each.key.kind == Kind.TRIGGER and each.enabled == "O":
+        yield plant.altered(each.home, "DISABLE TRIGGER {}", each.key.part)

@@ -9,7 +9,7 @@ that owns most tables owns it, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -17,8 +17,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import Kind, OfCode
+from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Phase, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-function"
 POINT = 4
@@ -88,3 +89,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: drop the function."""
+    if each.key.kind == Kind.FUNCTION:
+        yield SQL(f"{each.drop} CASCADE")

@@ -9,7 +9,7 @@ Cure: GRANT, after all else. A person creates a role that is missing; until then
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -24,7 +24,7 @@ from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Shape, Step, refuse
 from fixer.model.table import QName
 from fixer.sql.by_hand import of_another
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-grant"
 POINT = 4
@@ -34,9 +34,13 @@ MAINTAINABLE = 17  # the first version with the right MAINTAIN
 
 @dataclass(frozen=True)
 class OfGrants(OfCode):
-    """Rights on one object that one role lacks: the first of them, and all."""
+    """Rights on one object that one role lacks: the first of them, and all.
+
+    `columns` are those that they open, or that own the sequence which they open.
+    """
 
     every: tuple[Code, ...]
+    columns: tuple[tuple[QName, str], ...] = ()
 
     @property
     def object(self) -> str:
@@ -55,8 +59,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfGrants]]:
             rights = ", ".join(sorted({_right(each) for each in grants}))
             name = f"{word.lower()} {home}" if home.name else f"schema {home.schema}"
             message = f"the {name} should be open to {role}, which lacks {rights}"
-            about, aspect = OfGrants(home, grants[0], grants), f"{word} {role}"
-            yield Finding(SLUG, POINT, about, message, aspect=aspect)
+            about = OfGrants(home, grants[0], grants, tuple(_columns(grants, contract)))
+            yield Finding(SLUG, POINT, about, message, aspect=f"{word} {role}")
     for role, group in groupby(sorted((g for g in lacking if {*g.roles} & there), key=_role), key=_role):
         grants = tuple(group)
         said = "one grant" if len(grants) == 1 else f"{len(grants)} grants"
@@ -76,6 +80,16 @@ def _can_be(grant: Code, actual: Schema, contract: Contract) -> bool:
     there = not grant.home.name or coded or owner in actual.tables or grant.home in actual.sequences
     there = there or grant.home in code.parts_to_come(actual, contract)
     return there and not (_right(grant).startswith("MAINTAIN") and actual.version < MAINTAINABLE)
+
+
+def _columns(grants: Iterable[Code], contract: Contract) -> Iterator[tuple[QName, str]]:
+    """Yield the columns that rights open, or that own the sequence which they open."""
+    for grant in grants:
+        counted = contract.schema.sequences.get(grant.home) if grant.word == "SEQUENCE" else None
+        if counted and counted.owned_by:
+            yield counted.owned_by
+        if column := _right(grant).partition(" (")[2].rpartition(")")[0]:
+            yield grant.home, column
 
 
 def _right(grant: Code) -> str:
@@ -147,3 +161,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: revoke it."""
+    if each.key.kind == Kind.GRANT:
+        yield SQL(each.drop)

@@ -6,7 +6,7 @@ Cure: create it, once all rows are where they belong. A person creates the role 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -14,8 +14,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import Kind, OfCode
+from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Phase, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-policy"
 POINT = 4
@@ -45,3 +46,9 @@ SPECIMENS = (
     Specimen("that calls a function", 'DROP POLICY "Fine %" ON desk.notes', contract=desk, setup=DESK_ROWS),
 )
 NEAR_MISSES = (Specimen("one more", "CREATE POLICY more ON desk.notes USING (id > 0)", contract=desk, setup=DESK_ROWS),)
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: drop the policy."""
+    if each.key.kind == Kind.POLICY:
+        yield SQL(each.drop)

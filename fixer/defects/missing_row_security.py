@@ -7,7 +7,7 @@ that is bound could not read all rows any more, as every check must.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -15,8 +15,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import Kind, OfCode
+from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Lock, Phase, RefusalError, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-row-security"
 POINT = 4
@@ -54,3 +55,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: switch it off."""
+    if each.key.kind == Kind.SECURITY:
+        yield SQL(each.drop)

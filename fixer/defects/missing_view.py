@@ -7,7 +7,7 @@ its query and stores the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -15,8 +15,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import Kind, OfCode
+from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Phase, RefusalError, Repair
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-view"
 POINT = 4
@@ -66,3 +67,9 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("one more", "CREATE VIEW desk.more AS SELECT 1 AS n", contract=desk, setup=DESK_ROWS),)
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: drop the view."""
+    if each.key.kind == Kind.VIEW:
+        yield SQL(f"{each.drop} CASCADE")

@@ -9,7 +9,7 @@ contract grants it have it by themselves (see missing-grant).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.defects import _code as code
@@ -18,9 +18,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.schema.code import Code, FoundCode, Kind
 from fixer.model.step import Hazard, Lock, Phase, Repair, Shape, Step
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "open-function"
 POINT = 4
@@ -75,3 +75,9 @@ NEAR_MISSES = (
         setup=DESK_ROWS,
     ),
 )
+
+
+def mutate_code(each: Code) -> Iterator[Composable]:
+    """Yield the statement that plants it: let everybody call the function."""
+    if each.definer and each.closed:
+        yield SQL(f"GRANT EXECUTE ON ROUTINE {each.spelt} TO PUBLIC")

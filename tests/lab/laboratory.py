@@ -128,13 +128,18 @@ class Laboratory:
         return Sound(template, contract, partial(self.once, f"facts-{key}", partial(_facts_of, server, template)))
 
     @contextmanager
-    def built(self, version: int, metadata: MetaData, rows: str, schemas: str, role: str) -> Iterator[Case]:
-        """Lend a copy of a sound database that is made for this one case; `schemas` are the statements before it."""
+    def built(
+        self, version: int, metadata: MetaData, rows: str, schemas: str, role: str, code: str = ""
+    ) -> Iterator[Case]:
+        """Lend a copy of a sound database that is made for this one case; `schemas` are the statements before it.
+
+        Where `code` comes after it, the contract is that of SQL, which declares code, and no hints.
+        """
         server = self.server(version)
-        template = _create(server, metadata, rows, schemas)
+        template = _create(server, metadata, f"{rows};{code}" if code else rows, schemas)
         try:
             with closing(_connect(server, template, BREAKER)) as connection:
-                contract = contracts.prepare(metadata, connection)
+                contract = _prepared("" if code else metadata, connection)
                 names = _spelt_names(connection, contract)
             look = partial(_facts_of, server, template, names)  # partitions are not of the contract
             with self._lent(server, Sound(template, contract, look), role) as case:
@@ -248,8 +253,10 @@ class Case:
         return self._connection
 
     def close(self) -> None:
+        """Close the fixer's session; the next one has the settings that the database has by then."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
     def dump(self, *options: str) -> str:
         return dump(self.server, self.name, *options)

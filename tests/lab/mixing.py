@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import fixer
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.plan import Plan
+from fixer.model.schema.code import Kind
 from lab.evidence.bystanders import bystanders
 from lab.evidence.copies import State, copy_images, copy_quarantine, copy_rows
 from lab.evidence.fills import strange_fills
@@ -48,6 +49,8 @@ class Ordeal:
     def breaches(self) -> list[str]:
         """Repair the database, or what of it no person has to decide, and return the breaches of the laws."""
         untouched, plan = self.case.state(dumped=False), self.case.plan(mode=self.mode)
+        unread = (f.message for f in plan.findings if f.slug == "unreadable-rows" and 'type "' not in f.message)
+        self._tell(1, "detection", unread)  # but for types that are gone
         run = self._applied(plan)
         if run:
             return self.found
@@ -84,7 +87,7 @@ class Ordeal:
         if announced != len(moved):
             self._tell(4, "survival", [f"{len(moved)} rows moved, {announced} were announced"])
         if around is not None:
-            lost = sorted(around - bystanders(case))
+            lost = [line for line in sorted(around - bystanders(case)) if not self._is_declared(line)]
             # A text key that is kept under another name keeps what was said of it, and what was granted on it.
             aside = [a for step in run.plan.steps for a, b in step.shape.renames if b.startswith("legacy_")]
             self._tell(8, "bystanders", [b for b in lost if not any(f".{a}:" in b or f".{a} to" in b for a in aside)])
@@ -95,6 +98,12 @@ class Ordeal:
         elif not skip:
             self.end = NOTHING
         return run
+
+    def _is_declared(self, line: str) -> bool:
+        """Return whether a line of the bystanders is of a trigger that the contract declares."""
+        code = self.case.sound.contract.schema.code
+        triggers = code.of(Kind.TRIGGER) if code else ()
+        return any(line.startswith(f"trigger on {each.key.home}: {each.key.part} ") for each in triggers)
 
     def _healed(self, plan: Plan, tables: set[str], skip: tuple[str, ...]) -> None:
         still = {f"{f.slug}:{f.object}" for f in self.case.check(deep=True).findings} if skip else set()

@@ -12,12 +12,13 @@ from sqlalchemy import Column, Computed, ForeignKey, Index, Text, Uuid, text
 
 from fixer import apply, plan, undo
 from fixer.connect.target import resolve
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.commands import APPLY
 from lab.database import Database, all_of, differences, lent, written
 from lab.examples.library import LIBRARY, library
 from lab.examples.models import contract, integer, key, once_called
-from lab.laboratory import Laboratory
+from lab.laboratory import VERSIONS, Laboratory
 from lab.process import fixer
 
 # A person decides about the first; the others have nothing to do with it, but for the check over the same column.
@@ -398,3 +399,31 @@ def test_rows_of_a_table_whose_key_is_left_out_come_back(laboratory: Laboratory,
         assert {each.slug for each in run.plan.left} >= {"null-key", "missing-primary-key"}
         assert left == [(2, None, None), (3, None, None), (4, None, None)]
         assert database.run("SELECT * FROM p ORDER BY p::text") == before
+
+
+def granted() -> str:
+    return """
+    CREATE TABLE t (id integer PRIMARY KEY, "n %" integer NOT NULL, m serial);
+    CREATE TABLE u (id integer PRIMARY KEY);
+    GRANT UPDATE ("n %") ON t TO pg_monitor;
+    GRANT USAGE ON SEQUENCE t_m_seq TO pg_signal_backend;
+    GRANT SELECT ON u TO pg_monitor;
+    """
+
+
+COLUMNS = ("missing-column:public.t.n %", "missing-column:public.t.m")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("skip", [COLUMNS[:1], COLUMNS])
+def test_rights_on_a_column_that_is_left_out_are_left_out(
+    laboratory: Laboratory, skip: tuple[str, ...], mode: str
+) -> None:
+    specimen = Specimen("", "", contract=granted, setup="INSERT INTO t VALUES (1, 1)")
+    with laboratory.database(max(VERSIONS), specimen) as case:
+        case.break_('ALTER TABLE t DROP COLUMN "n %", DROP COLUMN m; REVOKE ALL ON u FROM pg_monitor')
+        case.apply(mode=mode, allow_hazards="all", skip=skip)
+
+        left = {f"{f.slug} {f.object}" for f in case.check().findings if f.severity == "error"}
+        counted = {"missing-column public.t.m", "missing-grant public.t_m_seq"} if skip == COLUMNS else set()
+        assert left == {"missing-column public.t.n %", "missing-grant public.t"} | counted

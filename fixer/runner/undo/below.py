@@ -18,9 +18,11 @@ from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
-# Partitions among these tables, those below others first.
+# Partitions among these tables, those below others first, each with the foreign keys that it has from its root.
 _PARTS = """
-SELECT n.nspname, c.relname, m.nspname, p.relname
+SELECT n.nspname, c.relname, m.nspname, p.relname,
+       ARRAY (SELECT k.conname::text FROM pg_catalog.pg_constraint k
+               WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid <> 0 ORDER BY k.conname)
   FROM pg_catalog.pg_inherits i
   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -42,14 +44,19 @@ def inherited(session: Session, tables: list[int]) -> set[tuple[int, str]]:
 
 
 def detach(session: Session, past: Past) -> None:
-    """Detach the partitions that the run made: none can be dropped while a foreign key references its root."""
+    """Detach the partitions that the run made: none can be dropped while a foreign key references its root.
+
+    What was the root's foreign key stays with them, and would need the key that it references.
+    """
     made = sorted(past.after.relations - past.then.relations)
     if not made:
         return
     session.cursor.execute(_PARTS, (made,))
-    for schema, name, *above in session.cursor.fetchall():
+    for schema, name, *above, keys in session.cursor.fetchall():
         part, whole = q.name(QName(schema, name)), q.name(QName(*above))
         session.do(SQL("ALTER TABLE {} DETACH PARTITION {}").format(whole, part), f"detach the partition {name}")
+        for key in keys:
+            session.do(SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(part, Identifier(key)), "")
 
 
 def name_not_nulls(session: Session, past: Past) -> None:

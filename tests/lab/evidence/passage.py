@@ -164,13 +164,13 @@ class Passage:
         """
         types = (columns[column][1] for columns in (self.old.columns, self.new.columns))
         numbers = all(re.fullmatch("smallint|integer|bigint", type_) for type_ in types)
-        kept = Counter((self.key(image), _canonical(image[column])) for image in self.images)
+        kept = Counter((self.key(image), self.value(column, image[column])) for image in self.images)
         lost = []
         for key, old, new in pairs:
             if old is None or not self._differ(column, old, new) or self._maps(old, new):
                 continue
-            if (new is None or numbers) and kept[key, _canonical(old)]:
-                kept[key, _canonical(old)] -= 1
+            if (new is None or numbers) and kept[key, self.value(column, old)]:
+                kept[key, self.value(column, old)] -= 1
             else:
                 lost.append((old, new))
         changed = [(old, new) for _, old, new in pairs if old is not None and self._differ(column, old, new)]

@@ -11,8 +11,12 @@ import pytest
 from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint
 
 import fixer
+from fixer.model.defect import Specimen
+from fixer.model.plan import MODES
 from lab.database import Database, all_of, differences, lent
-from lab.laboratory import Laboratory
+from lab.evidence.dumps import everything
+from lab.laboratory import VERSIONS, Laboratory
+from lab.laws import return_
 
 
 def wide(kind: Any = None) -> MetaData:
@@ -168,3 +172,24 @@ def test_what_others_changed_below_since_stays(laboratory: Laboratory, mode: str
             fixer.undo(connection, 1)
 
         assert database.ask("SELECT array_agg(conname) FROM pg_constraint WHERE conname IN ('c1', 'c')") == ["c"] * 5
+
+
+def parted() -> str:
+    return """
+    CREATE TABLE p (id integer PRIMARY KEY);
+    CREATE SCHEMA s;
+    CREATE TABLE s.t (id integer PRIMARY KEY, t integer REFERENCES s.t, p integer REFERENCES p) PARTITION BY HASH (id);
+    CREATE TABLE s."t 0" PARTITION OF s.t FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY HASH (id);
+    CREATE TABLE s."t 1" PARTITION OF s."t 0" FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+    """
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("version", sorted({min(VERSIONS), max(VERSIONS)}))
+def test_partitions_of_the_run_take_their_foreign_keys_along(laboratory: Laboratory, version: int, mode: str) -> None:
+    with laboratory.database(version, Specimen("", "", contract=parted)) as case:
+        case.break_("DROP SCHEMA s CASCADE; ALTER TABLE p DROP CONSTRAINT p_pkey")
+        before = everything(case.server, case.name)
+        run = case.apply(mode=mode, allow_hazards="all")
+
+        assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])

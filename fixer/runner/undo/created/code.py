@@ -19,12 +19,15 @@ _UNCHECKED = SQL("SET LOCAL check_function_bodies = off")
 def drop_code(session: Session, past: Past) -> Past:
     """Drop the code that the run created over tables, the last first; return the past without it.
 
-    Functions that it created first, so that defaults could call them, go last.
+    Functions that it created first, so that defaults could call them, go last. Views that the run put over its own
+    tables come back before those go: they, and views over them, would go as well.
     """
-    going = [*_created(past, early=False)]
+    going, moved = [*_created(past, early=False)], [*_moved(past)]
     for item in going:
         session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
-    if not going:
+    for item in moved:
+        _bring_back(session, past, item)
+    if not (going or moved):
         return past
     return replace(past, after=past.ran.read(session.cursor), below=past.ran.read_below(session.cursor))
 
@@ -33,12 +36,32 @@ def bring_code_back(session: Session, past: Past) -> None:
     """Bring back the definitions that the run replaced; drop the functions that it created first."""
     for item in _created(past, early=True):
         session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
+    for item in _replaced(past):
+        _bring_back(session, past, item)
+
+
+def _replaced(past: Past) -> Iterator[Item]:
+    """Yield the definitions that the run replaced."""
     for item in past.before.of_kind(CODE):
         is_ = past.after.items.get(item.key)
         if item.key in past.ours and item.detail and is_ and is_.detail:
-            session.do(_UNCHECKED, "")
-            for statement in _replacing(item, is_):
-                session.do(SQL(statement), f"bring {_told(item)} back")
+            yield item
+
+
+def _moved(past: Past) -> Iterator[Item]:
+    """Yield the definitions of the views that the run put over its own tables, where none was."""
+    over = (view for view in past.after.of_kind("view") if view.key not in past.then.items)
+    names = {(view.detail["schema"], view.detail["name"]) for view in over}
+    for item in _replaced(past):
+        key = Key(*json.loads(item.id))
+        if key.kind == Kind.VIEW and (key.schema, key.home) in names:
+            yield item
+
+
+def _bring_back(session: Session, past: Past, was: Item) -> None:
+    session.do(_UNCHECKED, "")
+    for statement in _replacing(was, past.after.items[was.key]):
+        session.do(SQL(statement), f"bring {_told(was)} back")
 
 
 def _created(past: Past, *, early: bool) -> Iterator[Item]:

@@ -1,0 +1,34 @@
+"""Undo of views that a run put over a table of its own: they, and what stands over them, are what they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.defect import Specimen
+from fixer.model.plan import MODES
+from lab.evidence.dumps import everything
+from lab.laboratory import VERSIONS, Laboratory
+from lab.laws import return_
+
+
+def listed() -> str:
+    return "CREATE TABLE t (id integer PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t WHERE id > 0"
+
+
+OVER = {
+    "nothing": "",
+    "a view of others": "CREATE VIEW w AS SELECT count(*) AS n FROM v",
+    "a view of others, with a comment": "CREATE VIEW w AS SELECT count(*) AS n FROM v; COMMENT ON VIEW w IS 'kept'",
+    "a view of others, with grants": "CREATE VIEW w AS SELECT count(*) AS n FROM v; GRANT SELECT ON v, w TO PUBLIC",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("over", OVER)
+def test_views_over_a_table_that_is_made_anew_are_taken_back(laboratory: Laboratory, over: str, mode: str) -> None:
+    with laboratory.database(max(VERSIONS), Specimen("", "", contract=listed), "owner") as case:
+        case.break_(f"{OVER[over] or 'SELECT'}; ALTER TABLE t RENAME TO t_of_old")
+        before = everything(case.server, case.name)
+        run = case.apply(mode=mode, allow_hazards="all")
+
+        assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])
