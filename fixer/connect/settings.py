@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Composed, Literal
 
+from fixer.connect.address.libpq import ALIVE
 from fixer.errors import TargetError, option
 
 if TYPE_CHECKING:
@@ -101,6 +102,19 @@ WHILE_HOLDING = 0.3  # for one more lock while others are held
 BESIDE_A_SESSION = 0.3  # in a second session: whoever locks the table may be waiting for the first
 FOR_ROWS = 0.1  # for rows that the application writes, and for a count that is not worth more
 IN_FRONT = 0.04  # for a strong lock, behind which every other session waits
+
+# --- when the other end is gone
+
+# A client that is gone without a word is noticed by the server within a minute, and its locks go with it: while the
+# server waits for a statement, and while it works on one (PostgreSQL manual, 19.3.2; the last needs Linux there, and
+# PostgreSQL 14). The same numbers let the client notice the server (see libpq.ALIVE).
+HEARING = """;
+SELECT pg_catalog.set_config(s.name, s.value, true)
+  FROM (VALUES ('tcp_keepalives_idle', '{keepalives_idle}'), ('tcp_keepalives_interval', '{keepalives_interval}'),
+               ('tcp_keepalives_count', '{keepalives_count}'), ('tcp_user_timeout', '{tcp_user_timeout}'),
+               ('client_connection_check_interval', '10s')) AS s (name, value)
+ WHERE s.name <> 'client_connection_check_interval'
+    OR (pg_catalog.current_setting(s.name, true) IS NOT NULL AND pg_catalog.version() ~ 'linux')""".format(**ALIVE)
 
 # --- what acts on the rows that are written
 

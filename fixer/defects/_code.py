@@ -115,12 +115,29 @@ def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
     view = actual.tables.get(code.home)
     if code.key.kind == Kind.TRIGGER and view and not view.is_table and not view.owned:
         raise RefusalError(of_another(view.owner, actual))
+    see_that_it_may_be_written(code, actual)
     see_that_roles_exist(code, actual)
     absent, lacking = {*code.needs} & there.absent, {*code.types} & there.lacking  # almost always none
     for need in sorted(absent - contract.tables.keys() - _parts(contract)) if absent else ():
         raise RefusalError(f"{need} is missing, on which it depends: create that, then plan again")
     for each in sorted(lacking - _coming(contract)) if lacking else ():
         raise RefusalError(f"the type {each} is missing: create it, then plan again")
+
+
+def see_that_it_may_be_written(code: Code, actual: Schema) -> None:
+    """Raise RefusalError if this role may not write such code, or not call what it calls."""
+    session = actual.session
+    if not session or session.superuser:
+        return
+    role = as_needed(session.role)
+    if code.reserved:
+        raise RefusalError(f"it {code.reserved}, which only a superuser may create: let one apply the plan")
+    if code.language and not session.languages.get(code.language):
+        raise RefusalError(f"GRANT USAGE ON LANGUAGE {as_needed(code.language)} TO {role}; then plan again")
+    uncallable = actual.code.uncallable if actual.code and code.key.kind == Kind.TRIGGER else {}
+    for need in code.needs:
+        if need in uncallable:
+            raise RefusalError(f"GRANT EXECUTE ON FUNCTION {uncallable[need]} TO {role}; then plan again")
 
 
 def see_that_roles_exist(code: Code, actual: Schema) -> None:
@@ -209,6 +226,7 @@ def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
     """Raise RefusalError if no definition can take the place of the found one."""
     found = about.found
     see_that_it_is_owned(about, actual)
+    see_that_it_may_be_written(about.wanted, actual)
     if found.shape != about.wanted.shape:
         what = "its columns" if found.key.kind == Kind.VIEW else "its arguments or its result"
         raise RefusalError(

@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
-from fixer.repair.constraints.online import FOR_COLUMNS, not_null, proved_below
+from fixer.repair.constraints.online import FOR_COLUMNS, not_null, proved_below, see_that_heirs_inherit
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 
@@ -42,9 +42,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 
 
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
-    """Forbid NULL."""
+    """Forbid NULL; refuse where the heirs cannot have it, too."""
     table, column = actual.tables[finding.table], finding.about.column
+    see_that_heirs_inherit(table, [column], actual)
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
+    if column in table.unproved and column in table.uninherited:  # PostgreSQL would also give it to heirs
+        action = SQL("VALIDATE CONSTRAINT {}").format(Identifier(table.unproved[column]))
     title = f"forbid NULL in {finding.table.name}.{column}"
     step = alter(Phase.RULES, finding.table, title, action, rows=table.estimated_rows, merge=True)
     whole = () if table.columns[column].not_null else (*not_null(table, column, actual, FOR_COLUMNS),)

@@ -76,6 +76,7 @@ def repair(finding: Finding[MissingKey], actual: Schema, contract: Contract) -> 
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
     clause = online.using(name, key, ready) if ready else ddl.key_clause(name, key)
     step = alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause))
+    online.see_that_heirs_inherit(table, key.columns, actual)
     add = step.online_as(online.key(name, table, key, actual, title, ready=ready))
     return Repair.of((*online.proved_at_once(table, key), add))
 

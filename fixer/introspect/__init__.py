@@ -11,7 +11,6 @@ and every other name is spelt in full. Tables, columns and types come as numbers
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,9 +18,10 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
-from fixer.errors import TargetError, option
 from fixer.introspect.assembly import Assembly, prefix
-from fixer.introspect.questions import Rows, asking, queries, query
+from fixer.introspect.questions import Rows, asking, beside, queries, query
+from fixer.introspect.roles import application as application_of
+from fixer.introspect.roles import session
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
 from fixer.model.obstacle import Standing
@@ -37,7 +37,6 @@ SELECT FROM pg_catalog.pg_depend d
                      'pg_catalog.pg_publication_rel'::regclass)
  LIMIT 1
 """
-_LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = [
     "audience",
@@ -68,7 +67,7 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     round trip; the spellings that are `known` are not asked for.
     """
     who = session(cursor, schemas, begin)
-    application = _application(cursor, who.application) if who.application else None
+    application = application_of(cursor, who.application) if who.application else None
     found, _ = read_parts(cursor, [*schemas, "public"], known or {}, who.version >= 18)
     return replace(found, session=who, application=application)
 
@@ -96,7 +95,7 @@ def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
 def calls(cursor: Cursor, tables: Iterable[QName]) -> dict[tuple[str, QName, str], s.Calls]:
     """Return what the expressions of tables call, by their kind, table and name."""
     wanted = json.dumps([name._asdict() for name in tables])
-    cursor.execute(f"SELECT set_config('pgmend.tables', %s, true);\n{_beside(query('calls'))}", (wanted,))
+    cursor.execute(f"SELECT set_config('pgmend.tables', %s, true);\n{beside(query('calls'))}", (wanted,))
     return {
         (kind, QName(schema, table), name): s.Calls(settled, tuple(s.Function(*facts) for facts in own), default)
         for kind, schema, table, name, settled, own, default in cursor.fetchall()
@@ -130,7 +129,7 @@ def standing(
         return {}
     wanted = json.dumps([{**name._asdict(), "column": column} for name, column in columns])
     choose = f"{UNQUOTED}SELECT set_config('pgmend.standing', %s, true);\n"
-    cursor.execute(choose + _beside(query("standing")), (wanted,))
+    cursor.execute(choose + beside(query("standing")), (wanted,))
     found: dict[tuple[QName, str], tuple[Standing, ...]] = {}
     for schema, table, column, level, kind, id_, name, *facts in cursor.fetchall():
         place, told = (QName(schema, table), column), prefix(short).sub("", name)
@@ -143,28 +142,28 @@ def standing(
 def statistics(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, str, str]]:
     """Return the extended statistics of these tables, each after its table, with its name in SQL and its definition."""
     wanted = json.dumps([name._asdict() for name in tables])
-    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("statistics")), (wanted,))
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + beside(query("statistics")), (wanted,))
     return [(QName(schema, table), *facts) for schema, table, *facts in cursor.fetchall()]
 
 
 def parts(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, QName, dict[str, str]]]:
     """Return the partitions and heirs of these tables, each after the table, with the types of its columns."""
     wanted = json.dumps([name._asdict() for name in tables])
-    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("parts")), (wanted,))
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + beside(query("parts")), (wanted,))
     return [(QName(*row[:2]), QName(*row[2:4]), row[4] or {}) for row in cursor.fetchall()]
 
 
 def unordered(cursor: Cursor, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return those of these access methods and types of which the type has no operator class for the method."""
     wanted = json.dumps([{"method": method, "type": type_} for method, type_ in pairs])
-    cursor.execute("SELECT set_config('pgmend.pairs', %s, true);\n" + _beside(query("unordered")), (wanted,))
+    cursor.execute("SELECT set_config('pgmend.pairs', %s, true);\n" + beside(query("unordered")), (wanted,))
     return {(method, type_) for method, type_ in cursor.fetchall()}
 
 
 def overloads(cursor: Cursor, calls: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
     """Return what is called in place of functions and operators, each with the old and new type of an argument."""
     wanted = json.dumps([{"call": call, "old": old, "new": new} for call, old, new in calls])
-    cursor.execute("SELECT set_config('pgmend.calls', %s, true);\n" + _beside(query("overloads")), (wanted,))
+    cursor.execute("SELECT set_config('pgmend.calls', %s, true);\n" + beside(query("overloads")), (wanted,))
     return {(call, old, new): other for call, old, new, other in cursor.fetchall()}
 
 
@@ -177,9 +176,7 @@ def guards(cursor: Cursor, tags: Sequence[str]) -> list[tuple[str, str]]:
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
     """Return which publications publish these tables, or will once they are made; `begin` may open the transaction."""
     wanted = json.dumps([name._asdict() for name in tables])
-    cursor.execute(
-        f"{_beside(begin)}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,)
-    )
+    cursor.execute(f"{beside(begin)}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,))
     return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
 
 
@@ -253,48 +250,3 @@ def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
             table = replace(table, uninherited={**table.uninherited, column: constraint})
         found = found.with_table(table)
     return found
-
-
-def _beside(statements: str) -> str:
-    """Return statements so that they can stand before one with parameters."""
-    return statements.replace("%", "%%")
-
-
-def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Session:
-    """Return who is connected, and what the role may do in these schemas; `begin` may open the transaction."""
-    choose = f"{_beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
-    cursor.execute(choose + query("session"), (list(schemas),))
-    facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
-    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable", "journals", "unused")}
-    facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
-    facts["search_path"] = tuple(facts["search_path"])
-    facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
-    facts["visible"] = {name: QName(schema, name) for schema, name in facts["visible"]}
-    facts["given"] = tuple(s.Given(*each) for each in facts["given"])
-    return s.Session(**facts)
-
-
-def _application(cursor: Cursor, role: str) -> s.Application:
-    """Return what a role may not do in the schemas that are read; raise TargetError if there is no such role."""
-    cursor.execute(query("rights"))
-    kinds: dict[str, Rows] = defaultdict(list)
-    for kind, *facts in cursor.fetchall():
-        kinds[kind].append(tuple(facts))
-    if not kinds["known"]:
-        raise TargetError(f"There is no role {role}: correct {option('role')}.")
-    given: dict[str, set[str]] = defaultdict(set)
-    for schema, _, _, deed, *_ in kinds["given"]:
-        given[schema].add(deed)
-    return s.Application(
-        role,
-        tuple(_lack(kind, *facts) for kind in _LACKS for facts in kinds[kind]),
-        frozenset(QName(schema, name) for schema, name, *_ in kinds["unbound"]),
-        {schema: frozenset(deeds) for schema, deeds in given.items()},
-        bool(kinds["owner"]),
-    )
-
-
-def _lack(
-    kind: str, schema: str, name: str, column: str, deed: str, columns: list[str], spelt: list[str] | None
-) -> s.Lack:
-    return s.Lack(kind, QName(schema, name), column, deed, tuple(columns), tuple(spelt or ()))

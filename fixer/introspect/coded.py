@@ -45,7 +45,14 @@ SELECT (SELECT jsonb_agg(jsonb_build_array(d.schema, d.name))
                                     FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, place))))),
        ARRAY (SELECT t FROM unnest(%s::text[]) t WHERE to_regtype(t) IS NULL
                UNION ALL
-              SELECT r FROM unnest(%s::text[]) r WHERE r NOT IN (SELECT p.rolname::text FROM pg_catalog.pg_roles p))
+              SELECT r FROM unnest(%s::text[]) r WHERE r NOT IN (SELECT p.rolname::text FROM pg_catalog.pg_roles p)),
+       (SELECT jsonb_agg(jsonb_build_array(n.nspname, f.called, f.spelt))
+          FROM (SELECT p.pronamespace, p.oid::regprocedure::text AS spelt, format('%%s(%%s)', p.proname, (
+                       SELECT string_agg(pg_catalog.format_type(t.oid, NULL), ',' ORDER BY t.place)
+                         FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, place))) AS called
+                  FROM pg_catalog.pg_proc p
+                 WHERE p.oid >= 16384 AND p.proacl IS NOT NULL AND NOT has_function_privilege(p.oid, 'EXECUTE')) AS f
+          JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace)
 """
 
 
@@ -97,10 +104,12 @@ def _code(
     owner: str,
     owned: bool,
     rest: list[str],
+    language: str,
+    reserved: str,
 ) -> Code:
     lasting = (tuple(QName(*each) for each in needs), tuple(types), tuple(roles), owner, owned, tuple(rest))
     key, facts = Key(kind, schema, home, part), (tuple(create), drop, shape, enabled, definer, closed)
-    return Code(key, word, spelt, definition, *facts, *lasting)
+    return Code(key, word, spelt, definition, *facts, *lasting, language, reserved)
 
 
 def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
@@ -143,5 +152,7 @@ def _with_lacks(cursor: Cursor, found: Coded, missing: Iterable[Code], wanted: C
     roles = {name for part in missing for name in part.roles}
     needs = {name for part in missing for name in part.needs if name not in own}
     cursor.execute(_THERE, (json.dumps(sorted(needs)), sorted(types), sorted(roles)))
-    absent, lacking = cursor.fetchone() or ([], [])
-    return replace(found, absent=frozenset(QName(*each) for each in absent or ()), lacking=frozenset(lacking))
+    absent, lacking, shut = cursor.fetchone() or ([], [], [])
+    lost = frozenset(QName(*each) for each in absent or ())
+    uncallable = {QName(*each[:2]): each[2] for each in shut or ()}
+    return replace(found, absent=lost, lacking=frozenset(lacking), uncallable=uncallable)

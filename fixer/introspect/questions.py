@@ -86,3 +86,8 @@ def _files() -> dict[str, Path]:
     """Return the query files by name: those that every reading asks, and those for what was found by them."""
     found = (file for folder in _FOLDERS for file in (_HERE / folder).iterdir())
     return {file.name.removesuffix(".sql"): file for file in sorted(found, key=lambda file: file.name)}
+
+
+def beside(statements: str) -> str:
+    """Return statements so that they can stand before one with parameters."""
+    return statements.replace("%", "%%")

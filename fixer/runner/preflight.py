@@ -27,6 +27,7 @@ from fixer.sql.by_hand import joining
 
 _TAG = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
 _OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
+_OURS_IN = "plpgsql"  # the language in which the fixer's own blocks are written
 _ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}
 
 
@@ -133,6 +134,11 @@ def _rights(actual: Schema, plan: Plan, session: Session) -> Iterator[str]:
         table = actual.tables.get(name)
         if table and not table.owned:
             needed[f"{joining(table.owner, session)};"] = None
+    needed |= {f"{joining(owner, session)};": None for name, owner in sorted(session.below) if name in plan.tables}
+    if not session.languages.get(_OURS_IN, True):
+        needed[f"GRANT USAGE ON LANGUAGE {_OURS_IN} TO {quoted(session.role)};"] = None
+    if session.tablespace:
+        needed[f"GRANT CREATE ON TABLESPACE {quoted(session.tablespace)} TO {quoted(session.role)};"] = None
     for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
         needed[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
     needed |= dict.fromkeys(_rights_of_journal(plan, session))

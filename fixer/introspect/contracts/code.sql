@@ -161,8 +161,20 @@
           AND NOT (x.grantee_id = 0 AND o.word = 'SCHEMA' AND o.schema = 'public'))
 SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.definition, p."create", p."drop", p.shape,
        p.enabled, p.definer, p.closed, coalesce(n.relations, '[]'), coalesce(n.types, ARRAY[]::text[]), p.roles,
-       pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest
+       pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest,
+       coalesce(l.lanname::text, ''), coalesce(l.reserved, '')
   FROM part p
+  LEFT JOIN LATERAL (
+       SELECT l.lanname, CASE WHEN NOT l.lanpltrusted THEN format('is written in %s', l.lanname)
+                              WHEN f.proleakproof THEN 'is LEAKPROOF'
+                              WHEN f.prosupport <> 0 THEN 'has a SUPPORT function'
+                              ELSE (SELECT format('sets %s', g.name)
+                                      FROM unnest(f.proconfig) AS c
+                                      JOIN pg_catalog.pg_settings g ON g.name = split_part(c, '=', 1)
+                                     WHERE g.context = 'superuser' LIMIT 1) END AS reserved
+         FROM pg_catalog.pg_proc f
+         JOIN pg_catalog.pg_language l ON l.oid = f.prolang
+        WHERE p.kind = 'function' AND f.oid = p.objid) AS l ON true
  CROSS JOIN LATERAL (
        SELECT jsonb_agg(DISTINCT jsonb_build_array(coalesce(r.nspname, h.nspname), coalesce(r.called, c.relname)))
                      FILTER (WHERE coalesce(r.called, c.relname) IS NOT NULL) AS relations,

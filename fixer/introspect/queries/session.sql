@@ -22,6 +22,30 @@ SELECT current_user AS role,
        (SELECT rolinherit FROM pg_catalog.pg_roles WHERE rolname = current_user) AS inherits,
        ARRAY (SELECT r.rolname::text FROM pg_catalog.pg_roles r
                WHERE pg_has_role(r.oid, 'MEMBER') AND NOT pg_has_role(r.oid, 'USAGE')) AS unused,
+       -- The tables of which partitions or heirs, at any distance, belong to roles whose rights this one lacks.
+       (WITH RECURSIVE above AS (
+             SELECT i.inhparent AS relation, c.relowner AS owner
+               FROM pg_catalog.pg_inherits i
+               JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+              WHERE c.relkind IN ('r', 'p', 'f') AND NOT pg_has_role(c.relowner, 'USAGE')
+              UNION
+             SELECT i.inhparent, a.owner
+               FROM above a
+               JOIN pg_catalog.pg_inherits i ON i.inhrelid = a.relation)
+        SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, pg_get_userbyid(a.owner))), '[]')
+          FROM above a
+          JOIN pg_catalog.pg_class c ON c.oid = a.relation
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) AS below,
+       -- The languages, and whether this role may write functions in each; in those not trusted, only superusers may.
+       (SELECT jsonb_object_agg(l.lanname, CASE WHEN l.lanpltrusted THEN has_language_privilege(l.oid, 'USAGE')
+                                                ELSE r.rolsuper END)
+          FROM pg_catalog.pg_language l
+         CROSS JOIN pg_catalog.pg_roles r
+         WHERE r.rolname = current_user) AS languages,
+       -- Where new tables and indexes would go, and this role may put none.
+       coalesce((SELECT t.spcname::text FROM pg_catalog.pg_tablespace t
+                  WHERE t.spcname = current_setting('default_tablespace')
+                    AND NOT has_tablespace_privilege(t.oid, 'CREATE')), '') AS tablespace,
        pg_is_in_recovery() AS standby,
        current_setting('default_transaction_read_only')::boolean AS read_only,
        own.path AS search_path,

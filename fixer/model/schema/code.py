@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -77,6 +77,8 @@ class Code:
     owner: str = ""
     owned: bool = True  # whether the session may replace it
     rest: tuple[str, ...] = ()  # the statements for what a DROP takes along, such as its comment
+    language: str = ""  # of a function
+    reserved: str = ""  # why only a superuser can make it, as the end of a sentence: is written in c
 
     @property
     def home(self) -> QName:
@@ -144,6 +146,7 @@ class Coded:
     coming: frozenset[Key] = frozenset()  # what the plan creates
     lacking: frozenset[str] = frozenset()  # types and roles that the contract's code needs, and that are missing
     absent: frozenset[QName] = frozenset()  # relations and functions that it needs likewise
+    uncallable: Mapping[QName, str] = field(default_factory=dict)  # functions that it may not call, in SQL
     beyond: tuple[Key, ...] = ()  # of a contract: what it declares besides, and is not compared
 
     @cached_property

@@ -8,7 +8,7 @@ locks are those in the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on ve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.model.obstacle import Trigger
@@ -90,7 +90,7 @@ def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
             yield from (replace(step.atomic, phase=Phase.VALUES) for step in proved_below(table, column))
         if column in table.unproved:
             title = f"prove that {table.name.name}.{column} holds no NULL"
-            yield validate(Phase.INDEXES, table.name, table.unproved[column], title).online_as(())
+            yield validate(Phase.INDEXES, table.name, table.unproved[column], title).online_as(in_place)
 
 
 def proved_below(table: Table, column: str) -> Iterator[Part]:
@@ -101,6 +101,25 @@ def proved_below(table: Table, column: str) -> Iterator[Part]:
         title = f"prove that {part.name}.{column} holds no NULL"
         step = validate(Phase.RULES, part, constraint, title, touches=(table.name,))
         yield step.online_as((replace(step, phase=Phase.PROOFS),))
+
+
+def see_that_heirs_inherit(table: Table, columns: Iterable[str], actual: Schema) -> None:
+    """Raise RefusalError if an heir has a NOT NULL that is NO INHERIT, beside which none can come from above."""
+    for column in columns:
+        for heir in actual.tables.values() if table.heirs else ():
+            name = heir.uninherited.get(column)
+            if name and table.name in _above(heir, actual):
+                why = f"{heir.name.name} would have its NOT NULL from {table.name.name}, and keeps one from its heirs"
+                way = f"ALTER TABLE {q.quoted(heir.name)} ALTER CONSTRAINT {q.quoted([name])} INHERIT"
+                raise RefusalError(f"{why}: run {way}; then plan again")
+
+
+def _above(heir: Table, actual: Schema) -> Iterator[QName]:
+    """Yield the tables from which one inherits, at any distance."""
+    for parent in heir.parents:
+        yield parent
+        if parent in actual.tables:
+            yield from _above(actual.tables[parent], actual)
 
 
 def _inherited(table: Table, wanted: Index) -> Iterator[Step]:

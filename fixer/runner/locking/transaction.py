@@ -17,7 +17,7 @@ from psycopg2.sql import SQL
 
 from fixer.connect.failures import told
 from fixer.connect.interrupt import held, was_heard
-from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, SOUNDLY, setting, unhurried
+from fixer.connect.settings import EXACTLY, HEARING, PLAINLY, SAFELY, SOUNDLY, setting, unhurried
 from fixer.errors import ApplyFailed, option
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend' in ASCII; each database has its own advisory locks
@@ -100,7 +100,9 @@ def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
     wait for a lock.
     """
     chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), **PLAINLY}
-    cursor.execute(SQL(f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{SAFELY}") + setting(chosen) + SQL(SOUNDLY))
+    cursor.execute(
+        SQL(f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{SAFELY}") + setting(chosen) + SQL(SOUNDLY + HEARING)
+    )
 
 
 def take_the_floor(cursor: Cursor) -> None:

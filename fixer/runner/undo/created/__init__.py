@@ -100,6 +100,8 @@ def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator
 
 
 def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    # PostgreSQL 18: every NOT NULL is a constraint, of its own table or of one above, with which it comes back.
+    named = any(key.detail["type"] == "n" for key in then.of_kind("constraint"))
     for column in then.of_kind("column"):
         is_ = now.items.get(column.key)
         if is_ is None or is_ == column:
@@ -114,18 +116,10 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
         if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
             how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
             actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
-        if old["not_null"] and not new["not_null"] and not _named_not_null(then, column):
+        if old["not_null"] and not new["not_null"] and not named:
             actions.append(SQL("ALTER COLUMN {} SET NOT NULL").format(name))
         if actions:
             yield f"bring the column {column.name} back", alter(then, column.of, SQL(", ").join(actions))
-
-
-def _named_not_null(then: Definitions, column: Item) -> bool:
-    """Return whether a NOT NULL comes back as a constraint, which it is from PostgreSQL 18 on."""
-    return any(
-        key.detail["type"] == "n" and key.of == column.of and key.detail["columns"] == [column.name]
-        for key in then.of_kind("constraint")
-    )
 
 
 def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:

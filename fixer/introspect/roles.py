@@ -1,0 +1,57 @@
+"""Reads who is connected, and what this role and the application's may do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.settings import OUR_PATH
+from fixer.errors import TargetError, option
+from fixer.introspect.questions import Rows, beside, query
+from fixer.model import schema as s
+from fixer.model.table import QName
+
+_LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
+
+
+def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Session:
+    """Return who is connected, and what the role may do in these schemas; `begin` may open the transaction."""
+    choose = f"{beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    cursor.execute(choose + query("session"), (list(schemas),))
+    facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
+    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable", "journals", "unused")}
+    facts["below"] = frozenset((QName(*each[:2]), each[2]) for each in facts["below"])
+    facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
+    facts["search_path"] = tuple(facts["search_path"])
+    facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
+    facts["visible"] = {name: QName(schema, name) for schema, name in facts["visible"]}
+    facts["given"] = tuple(s.Given(*each) for each in facts["given"])
+    return s.Session(**facts)
+
+
+def application(cursor: Cursor, role: str) -> s.Application:
+    """Return what a role may not do in the schemas that are read; raise TargetError if there is no such role."""
+    cursor.execute(query("rights"))
+    kinds: dict[str, Rows] = defaultdict(list)
+    for kind, *facts in cursor.fetchall():
+        kinds[kind].append(tuple(facts))
+    if not kinds["known"]:
+        raise TargetError(f"There is no role {role}: correct {option('role')}.")
+    given: dict[str, set[str]] = defaultdict(set)
+    for schema, _, _, deed, *_ in kinds["given"]:
+        given[schema].add(deed)
+    return s.Application(
+        role,
+        tuple(_lack(kind, *facts) for kind in _LACKS for facts in kinds[kind]),
+        frozenset(QName(schema, name) for schema, name, *_ in kinds["unbound"]),
+        {schema: frozenset(deeds) for schema, deeds in given.items()},
+        bool(kinds["owner"]),
+    )
+
+
+def _lack(
+    kind: str, schema: str, name: str, column: str, deed: str, columns: list[str], spelt: list[str] | None
+) -> s.Lack:
+    return s.Lack(kind, QName(schema, name), column, deed, tuple(columns), tuple(spelt or ()))
