@@ -54,6 +54,19 @@ def test_each_finding_is_an_annotation_and_the_repair_stands_in_the_summary(brok
     assert f"{len(errors)} findings against the contract." in ended.stdout
 
 
+@pytest.mark.parametrize(("deep", "code"), [("false", 0), ("true", 1)])
+def test_rows_that_the_catalogue_vouches_for_are_read_where_it_is_asked_to(
+    healthy: Database, tmp_path: Path, deep: str, code: int
+) -> None:
+    column = "WHERE attrelid = 'users'::regclass AND attname = 'email'"
+    healthy.run(f"UPDATE pg_attribute SET attnotnull = false {column}")
+    healthy.run("UPDATE users SET email = NULL WHERE id = (SELECT min(id) FROM users)")
+    healthy.run(f"UPDATE pg_attribute SET attnotnull = true {column}")
+    ended = acted(tmp_path, PGMEND_DSN=healthy.dsn, PGMEND_DEEP=deep)[0]
+
+    assert ended.returncode == code, ended.stdout
+
+
 def test_a_check_that_could_not_work_fails_too(tmp_path: Path) -> None:
     ended, outputs, _ = acted(tmp_path, PGMEND_DSN=f"postgresql://u:{PASSWORD}@127.0.0.1:1/d".replace("%", "%25"))
 

@@ -55,11 +55,14 @@ def test_one_is_explained_with_an_example_and_its_repair_without_a_database() ->
 
 
 @pytest.mark.parametrize("wide", [80, 160])
-def test_no_line_is_wider_than_the_screen(wide: int) -> None:
+def test_no_line_is_wider_than_the_screen_and_no_word_is_cut_off(wide: int) -> None:
     every = fixer("explain", env={"COLUMNS": str(wide)}).stdout
-    one = "".join(fixer("explain", each, env={"COLUMNS": str(wide)}).stdout for each in ("wrong-type", "missing-table"))
+    one = fixer("explain", "wrong-type", env={"COLUMNS": str(wide)}).stdout
+    said, sentences = told.of("wrong-type"), [page.first_sentence(each.what) for each in told.every()]
 
     assert [line for line in (every + one).splitlines() if len(line) > wide] == []
+    assert [each for each in sentences if each not in " ".join(every.split())] == []
+    assert [each for each in (said.what, said.costs, said.cure) if each not in " ".join(one.split())] == []
 
 
 def test_it_survives_a_python_that_throws_docstrings_away() -> None:
