@@ -60,7 +60,7 @@ def prove(
     say("copying the target")
     with copying.read(session.link) as original:
         chosen = _chosen(original, session, report, wish)
-        with scratch.lend(original.version) as opened:
+        with scratch.lend(original.version, 0 if wish.sample else original.room) as opened:
             _see_that_it_is_of_one_version(original.version, opened.admin.server_version // 10000)
             made = copying.copy(original, opened.admin, FromTarget(original.reader, chosen, swiftly=True))
             link = link_to(opened)
