@@ -158,7 +158,7 @@ def _verified(
     version = session.link.connection.server_version // 10000
     hollow = Known("-", "-", version, name, schema, {}, (), True, {})
     (place / "snapshot.toml").write_text(hollow.text(), encoding="utf-8")
-    with scratch.lend(version) as opened:
+    with scratch.lend(version, copying.TIMES * (place / "data.sql").stat().st_size) as opened:
         snapshot.load(snapshot.read(place), opened.admin)
         link = link_to(opened)
         with closing(link.connection), at(link, session) as there:

@@ -39,7 +39,8 @@ BEGIN
 END
 $$
 """
-_TIMES = 8  # rows, indexes as large as these, both written anew by the repair and by undo
+# What a copy may need of the bytes of its rows: indexes as large, and both anew by the repair and by undo.
+TIMES = 8
 _PUBLIC = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public')"
 
 
@@ -60,8 +61,8 @@ class Original:
 
     @property
     def room(self) -> int:
-        """How many bytes a copy may need with a repair and its undo: rows and indexes some times over."""
-        return _TIMES * sum(table.bytes for table in self.tables)
+        """How many bytes a copy may need with a repair and its undo."""
+        return TIMES * sum(table.bytes for table in self.tables)
 
 
 @contextmanager
