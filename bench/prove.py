@@ -1,19 +1,24 @@
 """`fixer prove` against a dump and a restore alone, both into the same server.
 
 Once of a database without any constraint, whose repair builds every key and moves rows, and once of one with one fault.
+Beside it stands the floor: a dump, a restore, and `fixer apply` at what was restored, as a person would try it out.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
+import time
+from collections.abc import Callable
 from functools import partial
 
 from bench import data
-from bench.harness import Options, Result, alternate, ask, database, fixer, own_server, run_sql, say, seconds
+from bench.harness import Options, OwnServer, Result, alternate, ask, database, fixer, own_server, run_sql, say, seconds
 from fixer.connect.servers import Server
 
 SMALL, FULL = (50_000,), (333_333,)  # users, with two trades each: a million rows
 ALONE = "pg_dump and psql alone"
+FLOOR = "pg_dump, psql and fixer apply alone"
 COUNT = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM paper_trades)"
 
 
@@ -26,7 +31,7 @@ def run(options: Options) -> Result:
                 say(f"{users:,} users, {2 * users:,} trades, {kind}: filling the target")
                 name = own.server.create_database()
                 fill(own.server.database_dsn(name), users)
-                _measure(own.server, own.server.database_dsn(name), users, kind, result, options)
+                _measure(own, own.server.database_dsn(name), users, kind, result, options)
                 own.server.drop_database(name)
     return result
 
@@ -38,24 +43,49 @@ def _one_fault(dsn: str, users: int) -> None:
             "UPDATE paper_trades SET user_id = 2000000000 WHERE id = 5", "VACUUM (ANALYZE)")  # fmt: skip
 
 
-def _measure(server: Server, dsn: str, users: int, kind: str, result: Result, options: Options) -> None:
+def _measure(own: OwnServer, dsn: str, users: int, kind: str, result: Result, options: Options) -> None:
+    server = own.server
     words = ("prove", "--allow-hazards", "all", "-q", "--scratch", server.dsn)
-    ways = {
-        f"{ALONE}, {kind}": partial(_alone, server, dsn),
-        f"fixer prove --no-suite, {kind}": partial(seconds, partial(fixer, *words, "--no-suite", dsn=dsn)),
-        f"fixer prove, {kind}": partial(seconds, partial(fixer, *words, dsn=dsn)),
+    ways: dict[str, Callable[[], float]] = {
+        ALONE: partial(_alone, server, dsn),
+        FLOOR: partial(_alone, server, dsn, partial(fixer, "apply", "--yes", "-q", "--allow-hazards", "all")),
+        "fixer prove --no-suite": partial(seconds, partial(fixer, *words, "--no-suite", dsn=dsn)),
+        "fixer prove": partial(seconds, partial(fixer, *words, dsn=dsn)),
     }
-    bounds = {name: "≤ 3 of 1,000,000 rows" for name in ways if name.startswith("fixer prove")}
-    result.compare(users, alternate(ways, options.runs), f"{ALONE}, {kind}", bounds)
+    worked = {f"{name}, {kind}": _Worked(own, way) for name, way in ways.items()}
+    bounds = {name: "≤ 3 of 1,000,000 rows" for name in worked if name.startswith("fixer prove")}
+    alone = f"{ALONE}, {kind}"
+    result.compare(users, alternate(worked, options.runs), alone, bounds)
+    took = {f"{name}, processor": each.processor / options.runs for name, each in worked.items()}
+    result.compare(users, took, f"{alone}, processor")
     result.note(f"The target of {kind} has {ask(dsn, COUNT):,} rows before and after.")
 
 
-def _alone(server: Server, dsn: str) -> float:
-    """Dump the target, and restore it into an empty database."""
+class _Worked:
+    """A way that is measured: it returns the seconds it took, and sums up those of processors, the server's too."""
+
+    def __init__(self, own: OwnServer, way: Callable[[], float]) -> None:
+        self._own, self._way, self.processor = own, way, 0.0
+
+    def __call__(self) -> float:
+        before = self._now()
+        taken = self._way()
+        self.processor += self._now() - before
+        return taken
+
+    def _now(self) -> float:
+        time.sleep(0.3)  # sessions of the server that have ended are counted
+        mine = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return self._own.processor() + sum(each.ru_utime + each.ru_stime for each in mine)
+
+
+def _alone(server: Server, dsn: str, then: Callable[..., object] | None = None) -> float:
+    """Dump the target, restore it into an empty database, and then do something there."""
     if not server.bindir:
         raise RuntimeError("the server has no programs")
     with database(server) as copy:
-        return seconds(partial(_piped, str(server.bindir / "pg_dump"), dsn, str(server.bindir / "psql"), copy))
+        piped = partial(_piped, str(server.bindir / "pg_dump"), dsn, str(server.bindir / "psql"), copy)
+        return seconds(piped) + (seconds(partial(then, dsn=copy)) if then else 0.0)
 
 
 def _piped(dump: str, dsn: str, psql: str, copy: str) -> None:

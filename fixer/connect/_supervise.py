@@ -25,7 +25,7 @@ from pathlib import Path
 
 PORT = 5432  # names the socket only: there is no TCP
 PREFIX = "pgmend-server-"
-ROOM = 512 * 2**20  # what /dev/shm must have free before it may hold a server
+ROOM = 512 * 2**20  # what /dev/shm must have free before it may hold a server, besides what the order asks for
 LONGEST_SOCKET = 106  # bytes, without the final NUL
 PATIENCE = 60.0
 LINUX = sys.platform == "linux"
@@ -295,4 +295,5 @@ def last_words(directory: Path) -> str:
 if __name__ == "__main__":
     os.umask(0o077)
     order = json.loads(sys.argv[1])
+    ROOM += order["room"]
     main(Path(order["bindir"]), order["owner"], order["started"], order["guises"])

@@ -133,11 +133,11 @@ def _choose(version: int | None) -> tuple[int, Path]:
 
 
 @contextmanager
-def embedded(version: int | None = None) -> Iterator[Server]:
-    """Run a server of one's own, stopped and deleted at the end, however the end comes."""
+def embedded(version: int | None = None, room: int = 0) -> Iterator[Server]:
+    """Run a server of one's own with room for so many bytes, stopped and deleted at the end, however that comes."""
     _see_that_it_is_reached()
     version, bindir = _choose(version)
-    supervisor, directory = _launch(bindir, os.getpid())
+    supervisor, directory = _launch(bindir, os.getpid(), room)
     try:
         yield Server(_socket_dsn(directory), version, bindir)
     finally:
@@ -176,12 +176,12 @@ def _start_noted(note: Path, bindir: Path, owner: int) -> str:
     return directory
 
 
-def _launch(bindir: Path, owner: int) -> tuple[subprocess.Popen[str], str]:
+def _launch(bindir: Path, owner: int, room: int = 0) -> tuple[subprocess.Popen[str], str]:
     """Start a supervisor, and give it with the directory of its server once that answers."""
     moment = _supervise.started(owner)
     if not moment:
         raise ServerError(f"process {owner}, the owner of the server to start, has ended")
-    order = {"bindir": str(bindir), "owner": owner, "started": moment, "guises": GUISES}
+    order = {"bindir": str(bindir), "owner": owner, "started": moment, "guises": GUISES, "room": room}
     supervisor = subprocess.Popen(
         [sys.executable, "-I", _supervise.__file__, json.dumps(order)],
         cwd="/",

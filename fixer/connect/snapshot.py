@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,18 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import SnapshotError
 
+Text = bytes | mmap.mmap
+LARGE = 1 << 23  # bytes of a file that is loaded in pieces
+# Where a statement may end, and what a semicolon may stand in (PostgreSQL manual, 4.1).
+_MARK = re.compile(
+    rb"""(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|(?<![\w$])(?P<body>\$(?:[^\W\d]\w*)?\$)|;""",
+    re.DOTALL,
+)
+# What has statements within a statement, or other quotes.
+_WHOLE = re.compile(
+    rb"\bBEGIN\s+ATOMIC\b|\bCREATE\s+(?:OR\s+REPLACE\s+)?RULE\b|/\*[^*]*/\*|standard_conforming_strings\W+(?:TO\W+)?off",
+    re.IGNORECASE,
+)
 # In the order of loading; the last carries what a dump cannot, and need not be there.
 REQUIRED, OPTIONAL = ["schema.sql", "data.sql"], ["after.sql"]
 
@@ -130,19 +144,44 @@ def _check(note: Path, values: Mapping[str, object]) -> None:
 # ---- loading
 
 
-def _scripts(snapshot: Snapshot) -> list[tuple[str, bytes]]:
+def _scripts(snapshot: Snapshot) -> list[tuple[str, Text]]:
     names = REQUIRED + [name for name in OPTIONAL if (snapshot.path / name).exists()]
     try:
-        return [(name, (snapshot.path / name).read_bytes()) for name in names]
+        return [(name, _text(snapshot.path / name)) for name in names]
     except OSError as error:
         raise SnapshotError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-def _run(cursor: Cursor, name: str, text: bytes) -> None:
+def _text(path: Path) -> Text:
+    """Return the text of a file; a large one stays on disk."""
+    if path.stat().st_size < LARGE:
+        return path.read_bytes()
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _run(cursor: Cursor, name: str, text: Text) -> None:
     try:
-        if text.strip():
-            cursor.execute(text)
+        for piece in pieces(text) if len(text) >= LARGE else (text[:],):
+            if piece.strip():
+                cursor.execute(piece)
         cursor.execute("RESET ALL")  # a file's settings end with it, as they do in a psql of its own
     except psycopg2.Error as error:
         reason = "; ".join(str(error).strip().splitlines())
         raise SnapshotError(f"{name} does not load: {reason} (SQLSTATE {error.pgcode})") from error
+
+
+def pieces(text: Text, least: int = 1 << 20) -> Iterator[bytes]:
+    """Yield a script in pieces of whole statements: the server takes far more memory than text to read one piece."""
+    begin = place = 0
+    if _WHOLE.search(text):
+        place = len(text)
+    while found := _MARK.search(text, place):
+        place = found.end()
+        if found["body"]:
+            closed = text.find(found["body"], place)
+            place = closed + len(found["body"]) if closed >= 0 else len(text)
+        elif found[0] == b";" and place - begin >= least:
+            yield text[begin:place]
+            begin = place
+    yield text[begin:]

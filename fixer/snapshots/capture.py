@@ -74,7 +74,7 @@ def capture(session: Session, name: str, directory: Path, schema: str, wanted: W
     with _anew(directory) as place:
         with copying.read(session.link, _options(wanted), without=OURS) as original, _spooled() as spool:
             taken = _take(original, session, report, wanted, spool)
-            with scratch.lend(original.version) as opened:
+            with scratch.lend(original.version, original.room if wanted.rows and not wanted.sample else 0) as opened:
                 made = copying.copy(original, opened.admin, spool)
             files.write(place, original, made, spool, rows=wanted.rows)
             left = original.beyond.left
@@ -158,7 +158,7 @@ def _verified(
     version = session.link.connection.server_version // 10000
     hollow = Known("-", "-", version, name, schema, {}, (), True, {})
     (place / "snapshot.toml").write_text(hollow.text(), encoding="utf-8")
-    with scratch.lend(version) as opened:
+    with scratch.lend(version, copying.TIMES * (place / "data.sql").stat().st_size) as opened:
         snapshot.load(snapshot.read(place), opened.admin)
         link = link_to(opened)
         with closing(link.connection), at(link, session) as there:

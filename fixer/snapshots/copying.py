@@ -39,6 +39,8 @@ BEGIN
 END
 $$
 """
+# What a copy may need of the bytes of its rows: indexes as large, and both anew by the repair and by undo.
+TIMES = 8
 _PUBLIC = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public')"
 
 
@@ -56,6 +58,11 @@ class Original:
     def version(self) -> int:
         """The major version of its server."""
         return int(self.reader.server_version) // 10000
+
+    @property
+    def room(self) -> int:
+        """How many bytes a copy may need with a repair and its undo."""
+        return TIMES * sum(table.bytes for table in self.tables)
 
 
 @contextmanager
@@ -169,8 +176,13 @@ def _filled(cursor: Cursor, table: Rows, source: Source, guards: Guards) -> int:
             return moving.fill(cursor, table, source)
         except psycopg2.Error as error:
             if cursor.connection.closed or not guards.learn(error, table.name):
-                raise ServerError(f"The copy cannot hold the rows of {table.name}: {told(error)}.") from None
+                way = f" {_more_room()}" if isinstance(error, pg.DiskFull) else ""
+                raise ServerError(f"The copy cannot hold the rows of {table.name}: {told(error)}.{way}") from None
             cursor.execute(looking(guards.known[-1], so=False))
+
+
+def _more_room() -> str:
+    return f"Name a directory with more room in TMPDIR, or copy some rows of each table by {option('sample')}."
 
 
 def _make_over_rows(cursor: Cursor, piece: Piece, original: Original, made: Copy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,8 @@ _UNSAID = {
     "sslsni": "1", "load_balance_hosts": "disable", "sslcertmode": "allow", "gssdelegation": "0",
     "sslnegotiation": "postgres", "min_protocol_version": "3.0", "max_protocol_version": "3.0", "replication": "false",
 }  # fmt: skip
-_WITHOUT_TLS = "SSL support is not compiled in"
+# What a pg_dump without TLS says where the target asks for it, or refuses to do without.
+_WITHOUT_TLS = re.compile(r"SSL support is not compiled in|no pg_hba\.conf entry.*(?:no encryption|SSL off)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def dumped(reader: Connection, words: Sequence[str]) -> str:
         if not done.returncode:
             return done.stdout
         said = " ".join(done.stderr.split())
-        if _WITHOUT_TLS not in said:
+        if not _WITHOUT_TLS.search(said):
             raise TargetError(f"pg_dump could not read the target: {redact(_reason(said))}.")
     why = "none here can use TLS" if said else "none is here"
     raise ServerError(

@@ -39,7 +39,7 @@ _ALIKE = frozenset((*_PLAIN, *(f"{each}[]" for each in _PLAIN)))
 # later look at them writes, and where the server keeps little WAL, none is written (PostgreSQL manual, COPY, 14.4.7).
 _LARGE = 1 << 20
 _TABLES = """
-SELECT c.oid::bigint, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid),
+SELECT c.oid::bigint, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_table_size(c.oid),
        array_agg(a.attname::text ORDER BY a.attnum), array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum),
        array_agg(coalesce(nullif(t.typbasetype, 0)::regtype, t.oid::regtype)::text ORDER BY a.attnum),
        bool_or(a.attidentity = 'a')

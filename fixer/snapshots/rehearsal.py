@@ -54,13 +54,14 @@ def prove(
     copy can be made; PlanRefused where the plan is of another schema; ApplyFailed where the repair of the copy failed.
     """
     begun = time.monotonic()
+    say("checking the target")
     report, plan = _planned(session, wish, given)
     permit(plan, wish.allowed)
     session.bounds(wish.max_moved).permit(plan)
-    say("copying the target")
     with copying.read(session.link) as original:
+        say("choosing rows of the target" if wish.sample else "copying the target")
         chosen = _chosen(original, session, report, wish)
-        with scratch.lend(original.version) as opened:
+        with scratch.lend(original.version, 0 if wish.sample else original.room) as opened:
             _see_that_it_is_of_one_version(original.version, opened.admin.server_version // 10000)
             made = copying.copy(original, opened.admin, FromTarget(original.reader, chosen, swiftly=True))
             link = link_to(opened)

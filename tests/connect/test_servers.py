@@ -401,6 +401,11 @@ def test_a_temporary_directory_with_a_long_path_is_avoided(tmp_path: Path, monke
     assert Path("/tmp") == _supervise.choose_base("self")
 
 
+def test_a_server_that_needs_much_room_is_not_kept_in_memory() -> None:
+    with servers.embedded(room=1 << 50) as server:
+        assert "shm" not in server.dsn
+
+
 # ---- errors are sentences
 
 

@@ -403,3 +403,54 @@ def test_settings_of_a_file_end_with_it(note: Callable[..., Path], database: str
         snapshot.load(snapshot.read(path), connection)
 
         assert one(connection, "SELECT a FROM t") == "100%s :b"
+
+
+TRICKY = r"""SET client_encoding = 'UTF8'; -- it's; a comment
+/* one; 'more */ INSERT INTO public.t VALUES ('a;''b'), (E'c\';d'''), ('e\'), ('ü;'), ($x$ ; ' $y$ $x$), ($$;$$);
+CREATE TABLE public."odd; "" name" ("$a$" text); INSERT INTO public."odd; "" name" VALUES ('last;
+');"""
+
+
+def test_a_large_file_is_loaded_in_pieces_of_whole_statements() -> None:
+    assert [*snapshot.pieces(TRICKY.encode(), 1)] == [
+        piece.encode()
+        for piece in (
+            "SET client_encoding = 'UTF8';",
+            TRICKY[TRICKY.index(" -- it's") : TRICKY.index("\nCREATE")],
+            TRICKY[TRICKY.index("\nCREATE") : TRICKY.index(' INSERT INTO public."odd')],
+            TRICKY[TRICKY.index(' INSERT INTO public."odd') :],
+            "",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE FUNCTION f() RETURNS integer BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT 3;",
+        "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); SELECT 3;",
+        "SET standard_conforming_strings = off; SELECT 'a\\';b';",
+        "/* one /* ' */ ; ' */ SELECT 1; SELECT 2;",
+    ],
+)
+def test_what_is_not_sure_to_be_whole_is_not_parted(text: str) -> None:
+    assert b"".join(snapshot.pieces(text.encode(), 1)) == text.encode()
+    assert len([*filter(bytes.strip, snapshot.pieces(text.encode(), 1))]) == 1
+
+
+@pytest.mark.parametrize("last", ["", "INSERT INTO public.u VALUES (1);"])
+def test_a_large_file_loads_whole_or_not_at_all(note: Callable[..., Path], database: str, last: str) -> None:
+    path = note()
+    (path / "schema.sql").write_text("CREATE TABLE public.t (a text)")
+    line = f"INSERT INTO public.t VALUES ('it''s; {'x' * 1000}');\n"
+    (path / "data.sql").write_text(line * (snapshot.LARGE // len(line) + 1) + last)
+    with connect(database) as connection:
+        if last:
+            with pytest.raises(SnapshotError, match=r'data\.sql does not load: relation "public.u" .*42P01'):
+                snapshot.load(snapshot.read(path), connection)
+        else:
+            snapshot.load(snapshot.read(path), connection)
+
+        found = one(connection, "SELECT count(*) FROM pg_tables WHERE tablename = 't'")
+        assert found == (0 if last else 1)
+        assert last or one(connection, "SELECT count(*) FROM t") == snapshot.LARGE // len(line) + 1

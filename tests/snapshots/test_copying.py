@@ -13,6 +13,7 @@ import fixer
 from fixer.connect import snapshot
 from fixer.connect.link import opened
 from fixer.connect.servers import Server
+from fixer.errors import ServerError
 from fixer.snapshots import copying, moving
 from lab.database import Database, lent, written
 
@@ -156,6 +157,22 @@ def test_rows_of_all_kinds_and_sizes_come_over(sound: Database, other: Database,
     copy(sound, other, swiftly=swiftly)
 
     assert other.run(CONTENT) == sound.run(CONTENT)
+
+
+def test_a_disk_that_is_full_is_said_so(sound: Database, other: Database) -> None:
+    sound.run(
+        "CREATE FUNCTION fits() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
+        " IF current_setting('session_replication_role') = 'replica' THEN"
+        " RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END IF; RETURN true; END $$;"
+        "CREATE TABLE full_ (n integer CHECK (public.fits())); INSERT INTO full_ VALUES (1)"
+    )
+    with pytest.raises(ServerError) as raised:
+        copy(sound, other, swiftly=False)
+
+    assert str(raised.value) == (
+        "The copy cannot hold the rows of public.full_: no space left on device (53100). Name a directory with more"
+        " room in TMPDIR, or copy some rows of each table by --sample."
+    )
 
 
 def copy(sound: Database, other: Database, *, swiftly: bool) -> None:

@@ -50,12 +50,14 @@ class Scratch:
         return self.server.redacted if self.server else ""
 
     @contextmanager
-    def lend(self, version: int) -> Iterator[Opened]:
+    def lend(self, version: int, room: int = 0) -> Iterator[Opened]:
         """Lend an empty database, of this major version as far as the server is not named, and drop it.
+
+        A server of our own keeps it in memory only where there is `room` for so many bytes.
 
         Raises ServerError where no server can be started, TargetError where the one that is named lends none.
         """
-        with lent(self.server) if self.server else _started(version, self.image) as opened:
+        with lent(self.server) if self.server else _started(version, self.image, room) as opened:
             if self != OUR_OWN:
                 self._see_that_it_spells_alike(opened.admin.server_version // 10000, version)
             yield opened
@@ -80,7 +82,7 @@ log = logging.getLogger("pgmend.contract")
 
 
 @contextmanager
-def _started(version: int, image: str | None) -> Iterator[Opened]:
+def _started(version: int, image: str | None, room: int) -> Iterator[Opened]:
     """Lend the database of a server that is started for it: in a container of an image, or from local binaries."""
     from fixer.connect import servers  # a server is only started where nobody has kept the contract
     from fixer.connect.binaries import binaries
@@ -88,7 +90,7 @@ def _started(version: int, image: str | None) -> Iterator[Opened]:
     nearest = version if version in binaries() else None
     if image is None and nearest is None:
         log.info("there are no binaries of PostgreSQL %d: the throw-away database is of another version", version)
-    lending = servers.embedded(nearest) if image is None else servers.docker(version, image or None)
+    lending = servers.embedded(nearest, room) if image is None else servers.docker(version, image or None)
     with ExitStack() as stack:
         try:
             server = stack.enter_context(lending)
