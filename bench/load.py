@@ -22,6 +22,7 @@ class Waits:
 
     taken: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    done: int = 0  # transactions that were committed, the first ones too
 
     @property
     def longest(self) -> float:
@@ -52,6 +53,7 @@ class Client(threading.Thread):
                 try:
                     self.transaction(cursor)
                     connection.commit()
+                    self.waits.done += 1
                 except psycopg2.Error as error:
                     connection.rollback()
                     self.waits.errors[str(error.pgcode)] += 1

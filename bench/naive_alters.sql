@@ -13,6 +13,7 @@ DELETE FROM paper_trades t
  USING (SELECT ctid AS place, row_number() OVER (PARTITION BY id ORDER BY ctid) AS n FROM paper_trades) d
  WHERE t.ctid = d.place AND d.n > 1;
 ALTER TABLE paper_trades ADD CONSTRAINT paper_trades_pkey PRIMARY KEY (id);
+ALTER TABLE paper_trades ALTER price TYPE numeric(15,2) USING price::numeric(15,2);  -- nothing where it is that
 CREATE INDEX ix_paper_trades_symbol ON paper_trades (symbol);
 CREATE INDEX ix_paper_trades_timestamp ON paper_trades ("timestamp");
 CREATE INDEX ix_paper_trades_user_id_timestamp ON paper_trades (user_id, "timestamp");

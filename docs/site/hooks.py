@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[1]
 HOUSE = DOCS.parent
-FIRST = ("contracts.md", "safety.md", "guides.md", "alembic.md", "peers.md")  # of the reference; others follow by name
+# Of the reference; others follow by name.
+FIRST = ("contracts.md", "safety.md", "guides.md", "alembic.md", "peers.md", "ways.md")
 TITLES = {"guides.md": "Frameworks", "alembic.md": "Alembic"}  # shorter than their own
 TABLE = "defects.md"
 COLUMNS = 7  # parts of a line of that table, between its bars

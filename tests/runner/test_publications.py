@@ -242,6 +242,7 @@ def test_rows_that_only_online_mode_updates_are_left_to_atomic_mode(laboratory: 
     online, atomic = (outcome(laboratory, COUNTED, UNKEYED[what] + ALL, mode) for mode in ("online", "atomic"))
 
     assert ("or take --mode atomic" in online, atomic) == (True, "mended"), online
+    assert 'run ALTER TABLE "public"."t" REPLICA IDENTITY FULL; then plan again' in online
 
 
 def needs_lists(made: str) -> None:
