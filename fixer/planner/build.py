@@ -8,6 +8,7 @@ from typing import Any
 
 from fixer.compare.feasibility import untold
 from fixer.errors import option
+from fixer.model.expression import as_needed
 from fixer.model.plan import ATOMIC, ONLINE, Plan, PlannedStep
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
@@ -69,7 +70,8 @@ def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
     kept = {step.touches[0]: step.table for step in steps if step.phase is Phase.TABLES and step.touches}
     retyped = {step.table for step in steps if step.shape.reverts or any(added.aside for added in step.shape.added)}
     for name in sorted(kept.keys() & retyped):
-        why = f"types of {name} change, which keeps its old name {kept[name]} as a view"
+        old = ".".join(map(as_needed, kept[name]))
+        why = f"types of {name} change, which keeps its old name {old} as a view"
         yield f"{why}: this takes {option('mode', ATOMIC)}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
@@ -100,19 +101,24 @@ def of_ledger(entries: Iterable[Entry]) -> RenderableType:
 
 def of_runs(runs: Sequence[PastRun]) -> RenderableType:
     """Return past runs, the newest first: a table, or some lines for each."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("run", "steps", "quarantined") else "left")
-    lines: list[RenderableType] = []
+    names = ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan")
+    rows, lines = [names], list[RenderableType]()
     for run in runs:
         moved = "" if run.quarantined is None else str(run.quarantined)
         began, ended = _moment(run.started_at), _moment(run.finished_at or "unfinished")
         cells = (str(run.run), began, ended, run.mode, run.role, str(run.steps), moved, _undo(run))
-        table.add_row(*cells, run.contract, run.plan)
+        rows.append((*cells, run.contract, run.plan))
         finished = f"finished {ended}" if run.finished_at else ended
         lines += [Text(f"run {run.run}, started {began}, {finished}", style="bold")]
         lines += [Text(f"  {run.mode}, by {run.role}, {counted(run.steps, 'step')}, {moved or 'unknown'} quarantined")]
         lines += [Text(f"  undo: {_undo(run) or 'not possible'}; plan {run.plan} for {run.contract}")]
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in zip(*rows, strict=True):  # as wide as it is: rich would cut what has blanks
+        right = column[0] in ("run", "steps", "quarantined")
+        width = max(map(cell_len, column))
+        table.add_column(column[0], no_wrap=True, min_width=width, justify="right" if right else "left")
+    for row in rows[1:]:
+        table.add_row(*row)
     return ByWidth(table, Group(*lines))
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from fixer.model.run import PastRun
+from fixer.report.tables import of_runs
 from lab.commands import apply
 from lab.database import Database
 from lab.process import fixer
@@ -54,6 +58,19 @@ def test_no_line_of_a_table_is_longer_than_the_screen(broken: Database, width: i
     assert ("paper_trades: 2093 + 7 = 2100 + 0" if width < 64 else "2093 7 2100 0") in " ".join(
         " ".join(undone).split()
     )
+
+
+@pytest.mark.parametrize("width", [100, 120, 130, 140, 150, 170])
+def test_no_moment_of_past_runs_is_cut(width: int) -> None:
+    moments = ("2026-11-29 18:00:00+00", "2026-11-29 18:00:07+00")
+    run = PastRun(
+        12, "a1b2c3d4e5f60718", "contracts.trading:metadata", "atomic", "postgres", *moments, [], None, 12, None, True
+    )
+    screen = Console(width=width, file=StringIO())
+    screen.print(of_runs([run]))
+    said = screen.file.getvalue()  # type: ignore[attr-defined]  # which is a StringIO
+
+    assert [each for each in (*moments, "quarantined", run.plan) if each not in said] == []
 
 
 def test_a_command_to_paste_is_not_folded(broken: Database) -> None:
