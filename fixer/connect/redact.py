@@ -8,20 +8,22 @@ import logging
 import re
 from typing import Protocol
 
+from fixer.model.values.patterns import pattern
+
 MASK = "***"
 
 # A password may hold anything, so each form takes the longest stretch that can still be one.
-URL_PASSWORD = re.compile(
+URL_PASSWORD = pattern(
     r"""([a-z][a-z0-9+.-]*://[^\s:/@"']*:)"""
     r"""(?:[^\s"'<>]*(?=@)|\S*?(?=@)|(?!\d+(?:[/?,:"']|\s|$))[^\n]*?(?=@))""",
     re.IGNORECASE,
 )
-KEYWORD_PASSWORD = re.compile(
+KEYWORD_PASSWORD = pattern(
     r"""(\b\w*(?:password|passwd|pwd)(?:\s*=\s*|\s+(?=')))"""
     r"""(?:'(?:\\.|''|[^'\\])*'?|"(?:\\.|[^"\\])*"?|(?:\\.|(?!["']\s*(?:[,:;}\])]|$))\S)+)""",
     re.IGNORECASE | re.DOTALL,
 )
-ENTRY_PASSWORD = re.compile(
+ENTRY_PASSWORD = pattern(
     r"""((["'])\w*(?:password|passwd|pwd)\2\s*:\s*)('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""",
     re.IGNORECASE | re.DOTALL,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -12,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import SnapshotError
+from fixer.model.values import dataclass
 
 # In the order of loading; the last carries what a dump cannot, and need not be there.
 REQUIRED, OPTIONAL = ["schema.sql", "data.sql"], ["after.sql"]

@@ -8,9 +8,8 @@ temporary table of the same columns, and read back; all of it in a transaction t
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -23,13 +22,15 @@ from fixer.introspect.declared import TEMPORARY, read_model
 from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
 from fixer.model.table import Column, Index, QName, Table
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, name
 
 _DOMAINS = QName("pg_temp", "pgmend_domains")
-_CONSTANT = re.compile(r"(?:'(?:[^']|'')*'|-?[\d.]+|\(-?[\d.]+\)|true|false|NULL)(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?")
+_CONSTANT = pattern(r"(?:'(?:[^']|'')*'|-?[\d.]+|\(-?[\d.]+\)|true|false|NULL)(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?")
 # A whole number beside EXTRACT, which is numeric from PostgreSQL 14 on; what stands in quotes is spared.
-_NUMERIC = re.compile(r"\(('-\d+'::integer|\d+)\)::numeric\b|'(?:[^']|'')*'")
+_NUMERIC = pattern(r"\(('-\d+'::integer|\d+)\)::numeric\b|'(?:[^']|'')*'")
 
 log = logging.getLogger("pgmend.contract")
 

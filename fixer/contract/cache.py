@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -18,11 +18,12 @@ from fixer import introspect
 from fixer.connect.settings import manners
 from fixer.contract.respelt import Spelt
 from fixer.contract.scratch import Scratch
-from fixer.model.codec import decode, encode, form
 from fixer.model.contract import Refused
 from fixer.model.schema import Partition, Schema
 from fixer.model.schema.code import Code, Coded
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
+from fixer.model.values import dataclass
+from fixer.model.values.codec import decode, encode, form
 
 _FORMAT = 11  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import psycopg2
 from psycopg2 import errors, sql
@@ -30,6 +30,8 @@ from fixer.model.expression import quoted
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Key
 from fixer.model.table import QName
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 
 # What may be the extension's that is not there, and what another version may not have, understand or do.
 _UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")
@@ -39,7 +41,7 @@ SELECT format('%s %s %s', e.extname, e.extversion, n.nspname) FROM pg_catalog.pg
   JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace ORDER BY 1
 """
 _SHOWN = 3  # extensions that a message names
-_ROLE = re.compile(r'\brole ".*" does not exist')
+_ROLE = pattern(r'\brole ".*" does not exist')
 # Listeners of models may replace functions, and alter sequences, that stand in the target already.
 _HANDED_OVER = """DO $$
 DECLARE

@@ -10,7 +10,7 @@ Cure: add it, or prove it. Where rows break it, a person decides.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints import online, references
 from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.constraints.foreign_keys import add_foreign_key, arrow, best, exchange, is_comparable

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE, is_spent
 from fixer.repair.probe import counted_by, next_number, rows_where
@@ -106,8 +107,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
         for about in _coded(wanted, table, actual, contract):
             here, found = f"{table.name.name}.{about.column}", about.found
             message = f"{here} should get a value that no row has, {found.name.name} will make one that exists already"
-            end = about.bounds[about.way > 0]
-            if is_spent(found, end) and not found.cycle:
+            if is_spent(found, about.bounds[about.way > 0]) and not found.cycle:
                 message = f"{here} should get a value that no row has, {found.name.name} gave its last number"
                 why = refuse(f"{found.name.name} has no number left: {_FURTHER}")
                 yield Finding(SLUG, POINT, about, message, repair=why)

@@ -13,7 +13,7 @@ because that matters only before the first number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
@@ -26,6 +26,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.sequences import unknown
 from fixer.sql import compose as q
 from fixer.sql.by_hand import of_another

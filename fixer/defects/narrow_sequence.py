@@ -7,7 +7,6 @@ Cure: ALTER SEQUENCE to the type and maximum of the contract.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
@@ -19,6 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA

@@ -7,7 +7,6 @@ decides, because somebody may have meant it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -23,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import StrayCheck
 from fixer.model.table import Check, Table
+from fixer.model.values.patterns import pattern
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.online import BESIDE
 from fixer.repair.defaults.left_out import Asks, LeftOut, is_refilled
@@ -35,7 +35,7 @@ from fixer.sql.types import family
 SLUG = "rogue-check"
 POINT = 5
 STAGE = Stage.PARTS
-_LOOKS_AT_NULL = re.compile(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnulls|concat|concat_ws)\b")
+_LOOKS_AT_NULL = pattern(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnulls|concat|concat_ws)\b")
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:

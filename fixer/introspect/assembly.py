@@ -21,12 +21,13 @@ from fixer.model.expression import as_needed
 from fixer.model.obstacle import Obstacle
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
+from fixer.model.values.patterns import pattern
 
 _Below = dict[str, dict[int, list[tuple[QName, str]]]]  # partitions and heirs, by what they lack, and by their root
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 # A default that numbers rows; one that makes something else of a number is a default like any other.
-_NUMBERS = re.compile(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
+_NUMBERS = pattern(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
 _HINDERED = -1  # where it says whether the database has anything that may be an obstacle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,9 +12,10 @@ from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
 from fixer.model.table import TABLES, Check, ForeignKey, QName
+from fixer.model.values.patterns import pattern
 
 TEMPORARY = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
-_LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
+_LEFT_OVER = pattern(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
 
 def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixer.errors import UsageError, option, options
 from fixer.model.expression import quoted
 from fixer.model.finding import Finding
 from fixer.model.table import QName
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -131,4 +133,4 @@ def _limit(said: int | str) -> Limit:
     return Limit(text, table, rows=int(found["rows"]))
 
 
-_LIMIT = re.compile(r"(?:(?P<table>.+)=)?\s*(?:(?P<rows>[0-9]+)|(?P<share>[0-9]+(?:\.[0-9]+)?)\s*%)", re.DOTALL)
+_LIMIT = pattern(r"(?:(?P<table>.+)=)?\s*(?:(?P<rows>[0-9]+)|(?P<share>[0-9]+(?:\.[0-9]+)?)\s*%)", re.DOTALL)

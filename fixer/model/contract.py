@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,14 @@ from fixer.model.expression import as_needed, unquoted
 from fixer.model.finding import Accepted
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, QName, Table
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
-_SCHEMA = re.compile(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
+_SCHEMA = pattern(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
 
 
 def covers(pattern: str, table: QName) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
+
+from fixer.model.values import dataclass
 
 Columns = tuple[str, ...]
 REPLICA_IDENTITY = "replica identity of index "  # how the name of a Dependent begins that is one

@@ -1,14 +1,13 @@
 """Tables and their parts, as frozen values: columns, indexes, constraints, sequences.
 
 A value describes today (as introspection found it) or the future (as the repairs planned so far will leave it). In the
-future, ``stored_as`` and ``now`` are where a table or a column is found today, so that rows can be counted before
-anything is changed.
+future, ``stored_as`` and ``now`` are where a table or a column is found today, so that its rows can be counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from psycopg2.sql import Composable
 
 from fixer.model.expression import quoted
 from fixer.model.obstacle import Obstacle, Standing
+from fixer.model.values import dataclass
 
 _nothing = repeat(dict[str, Any]()).__next__  # one empty mapping for all of many thousands; nobody changes it
 PERMANENT, UNLOGGED, TABLES = "p", "u", ("r", "p")  # as relpersistence; as relkind, partitioned or not

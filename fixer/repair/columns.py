@@ -10,11 +10,12 @@ from fixer.model.expression import as_needed, names_in, parts_of_name, quoted, s
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
 from fixer.model.table import Column, QName, Sequence, Table
+from fixer.model.values.patterns import pattern
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element, extension_of
 
-_MULTIRANGE = re.compile(
+_MULTIRANGE = pattern(
     r""", MULTIRANGE_TYPE_NAME = (?:"(?:[^"]|"")*"|[^".)])+(?:\.(?:"(?:[^"]|"")*"|[^".)])+)?(?=\)$)"""
 )
 

@@ -1,18 +1,16 @@
-"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id.
-
-And where rows get their new numbers: from the sequence by which their column counts once these steps are done.
-"""
+"""Steps that give a column a sequence: create, attach and advance it; and the new numbers that rows get from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
+from fixer.model.values import dataclass
 from fixer.repair.constraints.online import apart
 from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fixer.model.baseline import Known
 from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.plan import Plan, PlannedStep
 from fixer.model.report import Report, fails
 from fixer.model.run import Entry, Run
+from fixer.model.values import dataclass
 from fixer.report.findings import CURES, cure_of
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,10 +19,11 @@ from fixer.model.plan import Guard, Plan
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard
 from fixer.model.table import QName
+from fixer.model.values.patterns import pattern
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading
 
-_TAG = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
+_TAG = pattern(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
 _OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
 _ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}
 

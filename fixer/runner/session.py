@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.run import PastRun, Run
+from fixer.model.values import dataclass
 from fixer.sql.compose import Composable
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -12,6 +11,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING
 from fixer.model.step import JOURNAL, QUARANTINE
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots import moving
 from fixer.snapshots.dumping import dumped
 from fixer.snapshots.moving import Rows

@@ -7,12 +7,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
+from fixer.model.values import dataclass
 
 _NEEDS = ("pytest", "hypothesis")
 _SHOWN = 10

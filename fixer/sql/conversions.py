@@ -5,11 +5,11 @@ Sources: PostgreSQL manual, chapter 8 (data types).
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from fixer.model.contract import ColumnHints
 from fixer.model.table import Column
+from fixer.model.values.patterns import pattern
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
@@ -31,7 +31,7 @@ _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
 _FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
-_VALUE = re.compile(r"[+-]?\d|true$|false$")  # a label that may be the text of a number or of a boolean
+_VALUE = pattern(r"[+-]?\d|true$|false$")  # a label that may be the text of a number or of a boolean
 _WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them, every whole number of either float type fits bigint
 
 

@@ -7,7 +7,6 @@ and those of the project that env.py and the revisions opened or imported, where
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib import metadata
@@ -29,6 +28,7 @@ from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
 from fixer.model.table import QName
+from fixer.model.values.patterns import pattern
 
 _VERSIONS = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -36,7 +36,7 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_nam
    AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'version_num')
 """
 _NEEDED = ("alembic", "sqlalchemy")
-_WORD = re.compile(r"[A-Za-z_]\w{2,}")
+_WORD = pattern(r"[A-Za-z_]\w{2,}")
 _PATIENCE = "60s"  # for a lock: in the place nobody holds one but the migrations themselves
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.expression import column_of, compared
 from fixer.model.step import Hazard, Part, Phase, RefusalError
 from fixer.model.table import Index, Table
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.uniques import claim, excluding
 
-_RANGES = re.compile(r"(?:int4|int8|num|ts|tstz|date)range\b")
+_RANGES = pattern(r"(?:int4|int8|num|ts|tstz|date)range\b")
 
 
 @dataclass(frozen=True)

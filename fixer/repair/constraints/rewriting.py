@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.model.contract import Contract
@@ -13,6 +13,8 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import ApartCheck, ApartIndex
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 from fixer.repair.constraints.checks import over_row_to_come
 from fixer.repair.constraints.checks import spelt as spelt_check
 from fixer.repair.probe import parents, shown, within
@@ -22,7 +24,7 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.following import orphaned
 
 Refused = tuple[str, Callable[[], Probe]]
-_LABEL = re.compile(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
+_LABEL = pattern(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
 _UNIQUE = ("p", "u", "unique")  # kinds of indexes of single partitions
 _ANYWHERE = SQL("true")
 _NEW, _ALIKE = SQL("t.pgmend_new"), SQL("t.pgmend_alike")

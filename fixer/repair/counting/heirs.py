@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, RefusalError
 from fixer.model.table import Column, QName
+from fixer.model.values import dataclass
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import advance
 from fixer.repair.sequences import ask_for, choose, is_borrowed, let_count_by, wire

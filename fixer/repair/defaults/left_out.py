@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.model.expression import TEXT, as_needed, names_column, tail_of
@@ -16,6 +16,8 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.online import SYNC
 from fixer.repair.defaults.own_values import too_long
@@ -25,21 +27,21 @@ from fixer.sql.types import element, family, shape
 from fixer.sql.uniques import compared
 
 # Names of others, and what asks who is connected.
-_OTHERS = re.compile(
+_OTHERS = pattern(
     r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\("
     r"|\b(?:(?:current|session|system)_(?:user|role|catalog|schema)|user)\b(?!\")",
     re.IGNORECASE,
 )
 # What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
-_CONSTANT = re.compile(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
+_CONSTANT = pattern(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
 _FIRING = ("O", "A")
-_CALL = re.compile(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
-_RAISES = re.compile(
+_CALL = pattern(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
+_RAISES = pattern(
     r"^(?:(?!\b(?:if|case|loop|exit|return)\b).)*\braise\b(?!\s+(?:notice|warning|info|log|debug)\b)",
     re.IGNORECASE | re.DOTALL,
 )
-_CATCHES = re.compile(r"\bexception\s+when\b", re.IGNORECASE)
-_NULL = re.compile(r"\s*(?:select\s+null(?:::[\w ]+)?|begin\s+return\s+null\s*;\s*end)\s*;?\s*", re.IGNORECASE)
+_CATCHES = pattern(r"\bexception\s+when\b", re.IGNORECASE)
+_NULL = pattern(r"\s*(?:select\s+null(?:::[\w ]+)?|begin\s+return\s+null\s*;\s*end)\s*;?\s*", re.IGNORECASE)
 # Values that a column of each family takes, for the first columns of a row.
 _NUMBERS, _MOMENTS = ("3", "7", "5", "2", "8"), tuple(f"'2001-02-0{day}'" for day in (3, 7, 5, 2, 8))
 _PLAIN = {

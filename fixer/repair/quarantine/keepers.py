@@ -6,13 +6,13 @@ made. If there is none, the lowest key stays, which is the oldest only if a sequ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 from fixer.repair.constraints.foreign_keys import is_comparable
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -20,7 +20,7 @@ from fixer.sql.types import family
 
 _MOMENTS = ("date", "timestamp", "timestamptz")
 _MADE = frozenset(("created", "creation", "inserted", "registered", "added"))
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_WORDS = pattern(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,18 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fixer.errors import UsageError
+from fixer.model.values import dataclass
+from fixer.model.values.patterns import pattern
 
 _DEFECTS = Path(__file__).parents[2] / "defects"
 _SEEN = Path(__file__).with_name("seen.json")
-_CLAIMS = re.compile(r"(?P<what>.+?) Costs: (?P<costs>.+?) Cure: (?P<cure>.+?)(?: Hint: (?P<hint>.+))?")
+_CLAIMS = pattern(r"(?P<what>.+?) Costs: (?P<costs>.+?) Cure: (?P<cure>.+?)(?: Hint: (?P<hint>.+))?")
 
 
 @dataclass(frozen=True)

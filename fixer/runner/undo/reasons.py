@@ -12,6 +12,7 @@ from fixer.connect.failures import told
 from fixer.errors import UndoRefused
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
+from fixer.model.values.patterns import pattern
 from fixer.repair.rows import counted
 from fixer.runner.journal.definitions import UNPROVED, Item, is_unproved
 from fixer.runner.journal.own_values import Kept, written_since
@@ -22,7 +23,7 @@ from fixer.runner.undo.stray_values import strays
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
-_CHECK = re.compile(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
+_CHECK = pattern(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
 # Grants that the run took over from the table are no reason, also on a column that was renamed since; nor any where
 # default privileges give new views some.
 _ON_A_VIEW = """

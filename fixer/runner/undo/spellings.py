@@ -17,12 +17,13 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
+from fixer.model.values.patterns import pattern
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
-_CAST = re.compile(r'\)::(?:"(?:[^"]|"")+"|[\w .(),])+?\[\]')
-_PART = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
+_CAST = pattern(r'\)::(?:"(?:[^"]|"")+"|[\w .(),])+?\[\]')
+_PART = pattern(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
 
 log = logging.getLogger("pgmend.undo")
 

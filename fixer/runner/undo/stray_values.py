@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.step import JOURNAL, Added
 from fixer.model.table import QName
+from fixer.model.values.patterns import pattern
 from fixer.repair.rows import counted
 from fixer.runner.journal.definitions import Item
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
-_CONSTANT = re.compile(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[\w\s\"(),.\[\]]+)?")
+_CONSTANT = pattern(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[\w\s\"(),.\[\]]+)?")
 
 
 def strays(cursor: Cursor, table: QName, added: Added[str], new: Item, kept: Item) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fixer.model.codec import decode, encode, form
 from fixer.model.schema import Schema
 from fixer.model.table import Column, QName, Table
+from fixer.model.values.codec import decode, encode, form
 
 FIELDS: list[Any] = [("name", "str"), ("size", "int", field(default=0)), ("kept", "bool", field(default=True))]
 
