@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import re
@@ -55,6 +54,8 @@ def _spellings(secret: str) -> re.Pattern[str]:
 
 
 def _character(character: str) -> list[str]:
+    import html  # its entities take a while, and few targets have a password
+
     encoded = "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
     spellings = {
         character,

@@ -10,7 +10,7 @@ Hint: `orphans` on the column of the foreign key says what becomes of them: "qua
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,15 +68,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
             continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(right and right.holds and not retyped_in(right, actual))
         message = f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}"
-        finding = Finding(SLUG, POINT, OfForeignKey(key), message, only_with_rows=True, vouched=vouched)
-        further = partial(_further, finding, actual, contract)
-        finding = replace(finding, asks=partial(_orphans, key, actual), further=further)
-        lost = parent.created and not _is_declared(key, contract)
-        yield replace(finding, further=None, repair=_refind(key, contract)) if lost else finding
+        told = partial(Finding, SLUG, POINT, OfForeignKey(key), message, only_with_rows=True, vouched=vouched)
+        asks = partial(_orphans, key, actual)
+        if parent.created and not _is_declared(key, contract):
+            yield told(asks=asks, repair=_refind(key, contract))
+        else:
+            yield told(asks=asks, further=partial(_further, told, actual, contract))
 
 
-def _further(orphans: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Iterator[Finding[OfForeignKey]]:
+def _further(
+    told: Callable[[], Finding[OfForeignKey]], actual: Schema, contract: Contract
+) -> Iterator[Finding[OfForeignKey]]:
     """Yield what a person has to decide before orphans are settled, with the probe for it."""
+    orphans = told()
     key = orphans.about.wanted
     if not (_is_declared(key, contract) or key.table == key.target):
         message, why = f"{orphans.message}, which has none at all", _refind(key, contract)

@@ -144,12 +144,11 @@ class Assembly:
     def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None, volatile: bool) -> s.Column:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
-        column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
-        column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
-        if spelt.base or spelt.loose or spelt.items or spelt.aged:
-            domain = replace(column, base=spelt.base, guards=spelt.guards, supplied=spelt.supplied)
-            column = replace(domain, loose=spelt.loose, items=spelt.items, aged=spelt.aged)
-        return column
+        return s.Column(
+            name, spelt.name, not_null, default, identity, generated, spelt.collation, counter,
+            labels=spelt.labels, items=spelt.items, home=spelt.home, equality=spelt.equality, base=spelt.base,
+            guards=spelt.guards, loose=spelt.loose, supplied=spelt.supplied, aged=spelt.aged, volatile=volatile,
+        )  # fmt: skip
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
         tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)

@@ -97,6 +97,8 @@ def _alone(found: s.Schema, names: Sequence[QName], proved: bool) -> Iterator[tu
 
 def _added(table: s.Table, proved: bool) -> s.Table:
     """Return a table whose constraints are as they are when they are added; what a repair left over is none."""
+    if all(i.valid and not i.disabled_triggers for i in table.indexes) and _hold(table):
+        return table
     indexes = (i for i in table.indexes if i.valid or not _LEFT_OVER.search(i.name))
     return replace(
         table,
@@ -112,6 +114,11 @@ def _added(table: s.Table, proved: bool) -> s.Table:
             for k in table.foreign_keys
         ),
     )
+
+
+def _hold(table: s.Table) -> bool:
+    """Return whether all checks and foreign keys are in force."""
+    return all(c.validated and c.enforced for c in table.checks) and all(k.holds for k in table.foreign_keys)
 
 
 def _of_all(constraint: Check | ForeignKey, proved: bool) -> bool:

@@ -56,14 +56,17 @@ class TableHints:
 
     def of(self, column: str) -> ColumnHints:
         """Return the hints of one column."""
-        return self.columns.get(column, ColumnHints())
+        return self.columns.get(column, _NOTHING)
+
+
+_NOTHING, _NONE = ColumnHints(), TableHints()  # what nobody said, of a column and of a table
 
 
 class Hints(dict[QName, TableHints]):
     """The hints of each table; none of one that the contract does not name."""
 
     def __missing__(self, table: QName) -> TableHints:
-        return TableHints()
+        return _NONE
 
 
 @dataclass(frozen=True, slots=True)
