@@ -141,3 +141,24 @@ def test_no_folder_is_full() -> None:
 
 def test_one_sees_the_rooms_at_a_glance() -> None:
     assert len(entries(ROOT / "fixer")) <= ROOMS
+
+
+def test_values_and_patterns_are_made_when_they_are_needed() -> None:
+    """A class by `dataclasses`, or a pattern by `re`, costs each start of a command what it compiles."""
+    dear = [
+        f"{FILES[name].relative_to(ROOT)}:{node.lineno}"
+        for name in FILES
+        if name.startswith("fixer.")
+        for node in ast.iter_child_nodes(ast.parse(FILES[name].read_text(encoding="utf-8")))
+        if is_dear(node, IMPORTS[name])
+    ]
+
+    assert dear == []
+
+
+def is_dear(node: ast.AST, imports: set[str]) -> bool:
+    """Return whether a statement of a module makes a frozen class by `dataclasses`, or compiles a pattern."""
+    if isinstance(node, ast.ClassDef):
+        frozen = (each for each in node.decorator_list if isinstance(each, ast.Call) and each.keywords)
+        return "fixer.model.values" not in imports and any(ast.unparse(e).startswith("dataclass(") for e in frozen)
+    return isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("re.compile(")
