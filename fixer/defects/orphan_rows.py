@@ -109,7 +109,7 @@ def _forlorn(key: ForeignKey, actual: Schema) -> Probe:
     none = SQL("NOT EXISTS (SELECT FROM {})").format(parents(actual.tables[key.target]))
     first = SQL("(SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT {few}) AS o) = {few}")
     many = first.format(probe.source, probe.condition, few=Literal(FEW))
-    return replace(probe, condition=q.all_of([none, many, probe.condition]))
+    return replace(probe, condition=q.all_of([none, many, probe.condition]), table=None, places=())
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
@@ -133,14 +133,16 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
 
 
 def _orphans(key: ForeignKey, actual: Schema) -> Probe:
-    table = actual.tables[key.table]
-    return Probe(
+    table, parent = actual.tables[key.table], actual.tables[key.target]
+    probe = Probe(
         q.rows_of(table, own=True),
-        truly_orphaned(key, table, parents(actual.tables[key.target])),
+        truly_orphaned(key, table, parents(parent)),
         (*shown(table), *(q.column(column) for column in key.columns)),
         shared=False,
         costly=not is_indexed(key, table),  # an index can count them alone; to keep rows as well takes the table
     )
+    as_today = not (table.inherits or table.heirs) and q.is_stored(table) and q.is_stored(parent)
+    return replace(probe, table=key.table, places=(SQL("t.ctid"),)) if probe.costly and as_today else probe
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
@@ -149,7 +151,7 @@ def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -
     there = best(wanted, actual.tables[wanted.table].foreign_keys)
     proofs = there and there.holds and there.behaviour == wanted.behaviour and retyped_in(there, actual)
     again = reproved(there, actual) if there and proofs else ()
-    return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows)))
+    return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows, stand=finding.places)))
 
 
 def _cells() -> sa.MetaData:
