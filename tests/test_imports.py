@@ -141,3 +141,16 @@ def test_no_folder_is_full() -> None:
 
 def test_one_sees_the_rooms_at_a_glance() -> None:
     assert len(entries(ROOT / "fixer")) <= ROOMS
+
+
+def test_patterns_are_made_when_they_are_needed() -> None:
+    """A pattern by `re` costs each start of a command what it compiles."""
+    dear = [
+        f"{FILES[name].relative_to(ROOT)}:{node.lineno}"
+        for name in FILES
+        if name.startswith("fixer.")
+        for node in ast.iter_child_nodes(ast.parse(FILES[name].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("re.compile(")
+    ]
+
+    assert dear == []

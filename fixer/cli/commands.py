@@ -204,7 +204,7 @@ def told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
 @contextmanager
 def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
     """Lend what shows the progress of a run, also what another session sees of it."""
-    from fixer.report.progress import teller_of
+    from fixer.report.bar import teller_of
     from fixer.runner.watch import watched
 
     if not settings.speaks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
@@ -12,7 +13,6 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extras import Json
 
 from fixer.connect.failures import told
 from fixer.connect.interrupt import cancel
@@ -148,7 +148,7 @@ class _Second(threading.Thread):
     def _joins(self, cursor: Cursor) -> bool:
         snapshot, session_user, current_user, settings = self._invitation
         join = SQL(_JOIN).format(path=SQL(OUR_PATH), locks=setting(waiting(BESIDE_A_SESSION)))
-        cursor.execute(join, (snapshot, Json(settings), session_user, current_user))
+        cursor.execute(join, (snapshot, json.dumps(settings), session_user, current_user))
         return bool((cursor.fetchone() or (False,))[0])
 
     def _answered(self, cursor: Cursor) -> bool:

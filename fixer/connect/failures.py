@@ -12,6 +12,7 @@ import psycopg2
 from fixer.connect.redact import Secretive, redact
 from fixer.errors import TargetError
 from fixer.model.expression import quoted
+from fixer.model.expression.patterns import pattern
 
 
 class Place(Secretive, Protocol):
@@ -219,7 +220,7 @@ def doing(failed: str, *, schema: str = "") -> Iterator[None]:
 
 
 # What a role lacks has no SQLSTATE of its own, and only the text names it.
-_DENIED = re.compile(r'permission denied for (schema|table|view|sequence|function|foreign table) "?(.+?)"?$')
+_DENIED = pattern(r'permission denied for (schema|table|view|sequence|function|foreign table) "?(.+?)"?$')
 _RIGHTS = {"function": "EXECUTE on function", "sequence": "SELECT on sequence"}
 
 
@@ -236,8 +237,8 @@ def _remedy(error: psycopg2.Error, schema: str) -> str:
 
 
 _UNKNOWN = ("42P01", "42883", "42704", "3F000")  # a table, function, object or schema that is not there
-_FUNCTION = re.compile(r'^(?:SQL|PL/\w+) function "?(?!inline_code_block)([^"\s]+)"?', re.MULTILINE)
-_SILENT = re.compile(r"timed out|No route to host|Network is unreachable", re.IGNORECASE)
+_FUNCTION = pattern(r'^(?:SQL|PL/\w+) function "?(?!inline_code_block)([^"\s]+)"?', re.MULTILINE)
+_SILENT = pattern(r"timed out|No route to host|Network is unreachable", re.IGNORECASE)
 _DEPENDENT = ("2BP01", "0A000")  # other objects depend on it; its type is used by a view or a rule
 
 

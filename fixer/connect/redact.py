@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import re
 from typing import Protocol
 
+from fixer.model.expression.patterns import pattern
+
 MASK = "***"
 
 # A password may hold anything, so each form takes the longest stretch that can still be one.
-URL_PASSWORD = re.compile(
+URL_PASSWORD = pattern(
     r"""([a-z][a-z0-9+.-]*://[^\s:/@"']*:)"""
     r"""(?:[^\s"'<>]*(?=@)|\S*?(?=@)|(?!\d+(?:[/?,:"']|\s|$))[^\n]*?(?=@))""",
     re.IGNORECASE,
 )
-KEYWORD_PASSWORD = re.compile(
+KEYWORD_PASSWORD = pattern(
     r"""(\b\w*(?:password|passwd|pwd)(?:\s*=\s*|\s+(?=')))"""
     r"""(?:'(?:\\.|''|[^'\\])*'?|"(?:\\.|[^"\\])*"?|(?:\\.|(?!["']\s*(?:[,:;}\])]|$))\S)+)""",
     re.IGNORECASE | re.DOTALL,
 )
-ENTRY_PASSWORD = re.compile(
+ENTRY_PASSWORD = pattern(
     r"""((["'])\w*(?:password|passwd|pwd)\2\s*:\s*)('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""",
     re.IGNORECASE | re.DOTALL,
 )
@@ -53,6 +54,8 @@ def _spellings(secret: str) -> re.Pattern[str]:
 
 
 def _character(character: str) -> list[str]:
+    import html  # its entities take a while, and few targets have a password
+
     encoded = "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
     spellings = {
         character,

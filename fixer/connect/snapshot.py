@@ -14,16 +14,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import SnapshotError
+from fixer.model.expression.patterns import pattern
 
 Text = bytes | mmap.mmap
 LARGE = 1 << 23  # bytes of a file that is loaded in pieces
 # Where a statement may end, and what a semicolon may stand in (PostgreSQL manual, 4.1).
-_MARK = re.compile(
+_MARK = pattern(
     rb"""(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|(?<![\w$])(?P<body>\$(?:[^\W\d]\w*)?\$)|;""",
     re.DOTALL,
 )
 # What has statements within a statement, or other quotes.
-_WHOLE = re.compile(
+_WHOLE = pattern(
     rb"\bBEGIN\s+ATOMIC\b|\bCREATE\s+(?:OR\s+REPLACE\s+)?RULE\b|/\*[^*]*/\*|standard_conforming_strings\W+(?:TO\W+)?off",
     re.IGNORECASE,
 )

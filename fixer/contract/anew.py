@@ -8,7 +8,6 @@ temporary table of the same columns, and read back; all of it in a transaction t
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,15 +20,16 @@ from fixer.connect.link import attempt, rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
 from fixer.introspect.declared import TEMPORARY, read_model
 from fixer.model.expression import as_needed
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.table import Column, Index, QName, Table
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, name
 
 _DOMAINS = QName("pg_temp", "pgmend_domains")
-_CONSTANT = re.compile(r"(?:'(?:[^']|'')*'|-?[\d.]+|\(-?[\d.]+\)|true|false|NULL)(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?")
+_CONSTANT = pattern(r"(?:'(?:[^']|'')*'|-?[\d.]+|\(-?[\d.]+\)|true|false|NULL)(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?")
 # A whole number beside EXTRACT, which is numeric from PostgreSQL 14 on; what stands in quotes is spared.
-_NUMERIC = re.compile(r"\(('-\d+'::integer|\d+)\)::numeric\b|'(?:[^']|'')*'")
+_NUMERIC = pattern(r"\(('-\d+'::integer|\d+)\)::numeric\b|'(?:[^']|'')*'")
 
 log = logging.getLogger("pgmend.contract")
 

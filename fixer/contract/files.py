@@ -32,23 +32,24 @@ from fixer.errors import ContractError, option
 from fixer.introspect import coded
 from fixer.model.contract import Contract, Hints, Refused
 from fixer.model.expression import as_needed, quoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema.code import Key
 from fixer.model.table import QName
 
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
-_ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
+_ROWS = pattern(r"INSERT\b", re.IGNORECASE)
 # What is the server's, which others may use too: never run.
-_OF_SERVER = re.compile(
+_OF_SERVER = pattern(
     r"""(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION|ROLE|GROUP|USER(?!\s+MAPPING\b))\b
       | ALTER\s+SYSTEM\b|(?:REASSIGN|DROP)\s+OWNED\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-LACKING_ROLE = re.compile(r'^role "(.*)" does not exist$')
+_COMMENT = pattern(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+LACKING_ROLE = pattern(r'^role "(.*)" does not exist$')
 # Takes a new lock, at which a session hears of roles that others made meanwhile, even inside a transaction.
 HEEDING = "SELECT FROM pg_catalog.pg_ts_template LIMIT 0"
 # What may be there already, may not be had here, or makes nothing that a contract has.
-NOTHING_NEW = re.compile(
+NOTHING_NEW = pattern(
     r"""SET\b|LOCK\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
       | (?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:EXTENSION|ROLE|USER|GROUP|DATABASE|EVENT\s+TRIGGER)\b
       | (?:CREATE|ALTER|COMMENT\s+ON)\s+(?:PUBLICATION|SUBSCRIPTION)\b
@@ -56,12 +57,12 @@ NOTHING_NEW = re.compile(
       | (?:CREATE|COMMENT\s+ON)\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?"?public"?(?!\w)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-_SEVERAL = re.compile(r"\n(?:CREATE|ALTER)\s", re.IGNORECASE)  # a statement that swallowed the next one
+_SEVERAL = pattern(r"\n(?:CREATE|ALTER)\s", re.IGNORECASE)  # a statement that swallowed the next one
 _WHERE = """
 SELECT coalesce((SELECT relnamespace::pg_catalog.regnamespace::text FROM pg_catalog.pg_class
                   WHERE oid = pg_catalog.to_regclass(%s)), pg_catalog.current_schema()::text, 'public')
 """
-_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+("(?:[^"]|"")+"|[\w$]+)', re.IGNORECASE)  # which a schema of the target is
+_SCHEMA = pattern(r'CREATE\s+SCHEMA\s+("(?:[^"]|"")+"|[\w$]+)', re.IGNORECASE)  # which a schema of the target is
 _BACK = (".down.sql", "_down.sql")  # the way back of a migration
 
 _HOME = "RESET SESSION AUTHORIZATION; RESET ALL; SET search_path = {}, public"

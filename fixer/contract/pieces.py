@@ -13,34 +13,35 @@ from typing import NamedTuple
 
 from fixer.contract.script import Token, tokens
 from fixer.model.expression import unquoted
+from fixer.model.expression.patterns import pattern
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _FULL = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
 _IF = r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?"
-_TABLE = re.compile(
+_TABLE = pattern(
     rf"CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+{_IF}(?P<table>{_FULL})",
     re.IGNORECASE,
 )
-_ALTER = re.compile(rf"ALTER\s+TABLE\s+{_IF}(?:ONLY\s+)?(?P<table>{_FULL})(?:\s*\*)?\s", re.IGNORECASE)
-_INDEX = re.compile(
+_ALTER = pattern(rf"ALTER\s+TABLE\s+{_IF}(?:ONLY\s+)?(?P<table>{_FULL})(?:\s*\*)?\s", re.IGNORECASE)
+_INDEX = pattern(
     rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?{_IF}(?:(?!ON\b)(?P<name>{_NAME})\s+)?ON\s+(?:ONLY\s+)?"
     rf"(?P<table>{_FULL})",
     re.IGNORECASE,
 )
-_BESIDE = re.compile(
+_BESIDE = pattern(
     rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+)?(?P<kind>TRIGGER|RULE|POLICY|STATISTICS)\s+{_IF}(?P<name>{_NAME})"
     rf"\b.*?\b(?:ON|TO|FROM)\s+(?:ONLY\s+)?(?P<table>{_FULL})",
     re.IGNORECASE | re.DOTALL,
 )
-_ALONE = re.compile(
+_ALONE = pattern(
     rf"""CREATE\s+(?:OR\s+REPLACE\s+)?(?:RECURSIVE\s+)?
     (?P<kind>TYPE|DOMAIN|(?:MATERIALIZED\s+)?VIEW|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|COLLATION|OPERATOR)\s+{_IF}
     (?P<table>{_FULL})""",
     re.IGNORECASE | re.VERBOSE,
 )
-_PART_OF = re.compile(rf"PARTITION\s+OF\s+{_FULL}", re.IGNORECASE)
-_REFERENCES = re.compile(rf"\bREFERENCES\s+{_FULL}", re.IGNORECASE)
-_REFERENCES_COLUMNS = re.compile(rf"\bREFERENCES\s+{_FULL}\s*\(", re.IGNORECASE)
+_PART_OF = pattern(rf"PARTITION\s+OF\s+{_FULL}", re.IGNORECASE)
+_REFERENCES = pattern(rf"\bREFERENCES\s+{_FULL}", re.IGNORECASE)
+_REFERENCES_COLUMNS = pattern(rf"\bREFERENCES\s+{_FULL}\s*\(", re.IGNORECASE)
 _WORDS = ("CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE", "NOT")  # with which a constraint of a table begins
 # With which a part of a column begins that can be made by itself, and with which one that cannot.
 _OWN, _OTHER = ("CHECK", "REFERENCES", "DEFAULT"), ("NOT", "NULL", "UNIQUE", "PRIMARY", "GENERATED", "COLLATE")

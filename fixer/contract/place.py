@@ -27,6 +27,7 @@ from fixer.contract.scratch.opened import ROLE
 from fixer.errors import ContractError, option
 from fixer.introspect import borrowing
 from fixer.model.expression import quoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Key
 from fixer.model.table import QName
@@ -39,7 +40,7 @@ SELECT format('%s %s %s', e.extname, e.extversion, n.nspname) FROM pg_catalog.pg
   JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace ORDER BY 1
 """
 _SHOWN = 3  # extensions that a message names
-_ROLE = re.compile(r'\brole ".*" does not exist')
+_ROLE = pattern(r'\brole ".*" does not exist')
 # Listeners of models may replace functions, and alter sequences, that stand in the target already.
 _HANDED_OVER = """DO $$
 DECLARE

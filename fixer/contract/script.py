@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fixer.errors import ContractError
+from fixer.model.expression.patterns import pattern
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""(?P<space>\s+|--[^\n]*)
       | (?P<comment>/\*)
       | (?P<text>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*")
@@ -18,12 +19,12 @@ _TOKEN = re.compile(
       | (?P<other>\d[\w$]*|.)""",
     re.DOTALL | re.VERBOSE,
 )
-_COMMENT = re.compile(r"/\*|\*/")
-_DATA = re.compile(r"COPY\b.*\bFROM\s+stdin\b", re.IGNORECASE | re.DOTALL)
-_END_OF_DATA = re.compile(r"^\\\.[^\S\n]*$", re.MULTILINE)
-_ROUTINE = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", re.IGNORECASE)
+_COMMENT = pattern(r"/\*|\*/")
+_DATA = pattern(r"COPY\b.*\bFROM\s+stdin\b", re.IGNORECASE | re.DOTALL)
+_END_OF_DATA = pattern(r"^\\\.[^\S\n]*$", re.MULTILINE)
+_ROUTINE = pattern(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", re.IGNORECASE)
 # What a tool for migrations writes before the way back, which makes no part of a schema.
-_WAY_BACK = re.compile(
+_WAY_BACK = pattern(
     r"^--\s*(?:migrate:down|\+goose\s+down|\+migrate\s+down)\b.*", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
 _OPENS, _CLOSES = "([", ")]"

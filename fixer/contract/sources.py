@@ -29,12 +29,13 @@ from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.source import Source
 from fixer.errors import ContractError, TargetError, option, refuse_empty, words_of
 from fixer.model.contract import Contract
+from fixer.model.expression.patterns import pattern
 
 if TYPE_CHECKING:  # a contract that is no models need not wait for SQLAlchemy
     from sqlalchemy import MetaData
 
 _URLS = ("postgresql:", "postgres:", "postgresql+", "postgres+")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_URL = pattern(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from decimal import Decimal
 
 from fixer.model.expression import as_needed, canonical, names_column, tail_of
 from fixer.model.expression.bounds import Bound, bound_of, measure, taken
+from fixer.model.expression.patterns import pattern
 from fixer.model.expression.tails import column_of
 from fixer.model.schema import Schema
 from fixer.model.table import Table
 from fixer.sql.conditions import Atom, atoms, follows
 
-_UNLIKE = re.compile(r"([^<>=]+) <> (?:ALL ARRAY\[(.*)\]|([^<>=]+))", re.DOTALL)
+_UNLIKE = pattern(r"([^<>=]+) <> (?:ALL ARRAY\[(.*)\]|([^<>=]+))", re.DOTALL)
 _ENDS = ("MINVALUE", "MAXVALUE")
 _WHOLE, _MOMENT = Decimal(1), Decimal(10) ** -6
 # How far the values of a type lie apart, as `measure` counts them.

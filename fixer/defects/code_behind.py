@@ -106,8 +106,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
         for about in _coded(wanted, table, actual, contract):
             here, found = f"{table.name.name}.{about.column}", about.found
             message = f"{here} should get a value that no row has, {found.name.name} will make one that exists already"
-            end = about.bounds[about.way > 0]
-            if is_spent(found, end) and not found.cycle:
+            if is_spent(found, about.bounds[about.way > 0]) and not found.cycle:
                 message = f"{here} should get a value that no row has, {found.name.name} gave its last number"
                 why = refuse(f"{found.name.name} has no number left: {_FURTHER}")
                 yield Finding(SLUG, POINT, about, message, repair=why)

@@ -20,6 +20,7 @@ from fixer.defects._guarded import SENT, lone_types, parcels, prices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, canonical
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -31,13 +32,13 @@ from fixer.sql.compose import SQL, Composable
 SLUG = "different-type"
 POINT = 4
 STAGE = Stage.PARTS
-_DEFAULT = re.compile(r"^CREATE DOMAIN .* DEFAULT (.*?)(?= NOT NULL| CONSTRAINT |$)", re.DOTALL)
-_PARTS = re.compile(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
-_KIND = re.compile(r"CREATE (?:(DOMAIN) |TYPE .*? AS (ENUM|RANGE)?)", re.DOTALL)
+_DEFAULT = pattern(r"^CREATE DOMAIN .* DEFAULT (.*?)(?= NOT NULL| CONSTRAINT |$)", re.DOTALL)
+_PARTS = pattern(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
+_KIND = pattern(r"CREATE (?:(DOMAIN) |TYPE .*? AS (ENUM|RANGE)?)", re.DOTALL)
 _KINDS = {"DOMAIN": "a domain", "ENUM": "an enum", "RANGE": "a range", "": "a composite type"}
-_LABEL = re.compile(r"'(?:[^']|'')*'")
-_DOMAIN = re.compile(r"^CREATE DOMAIN .*? AS (.*?)(?: DEFAULT .*?)??(?: (NOT NULL))?$", re.DOTALL)
-_CHECK = re.compile(r' CONSTRAINT (?:"(?:[^"]|"")*"|\w+) (?=CHECK )')
+_LABEL = pattern(r"'(?:[^']|'')*'")
+_DOMAIN = pattern(r"^CREATE DOMAIN .*? AS (.*?)(?: DEFAULT .*?)??(?: (NOT NULL))?$", re.DOTALL)
+_CHECK = pattern(r' CONSTRAINT (?:"(?:[^"]|"")*"|\w+) (?=CHECK )')
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfColumn]]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.schema import Given, Schema
 from fixer.model.schema.session import READ_ONLY, REPLICATION, effective
@@ -29,7 +30,7 @@ SLUG = "hindering-setting"
 POINT = 5
 STAGE = Stage.PARTS
 _DAMAGE = ("zero_damaged_pages", "ignore_checksum_failure")
-_NAME = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')  # in a search_path
+_NAME = pattern(r'"((?:[^"]|"")*)"|([^\s,"]+)')  # in a search_path
 
 
 @dataclass(frozen=True, slots=True)

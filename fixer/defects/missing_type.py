@@ -38,7 +38,7 @@ class MissingType(OfTable):
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingType]]:
     """Yield the types of the contract that are missing, those first that others are made of."""
-    users = dict(_users(contract))
+    users = dict(_users(contract)) if actual.lacking else {}
     for name in contract.schema.types if actual.lacking else ():
         if in_full(name) in actual.lacking:
             used = users.get(name, "")

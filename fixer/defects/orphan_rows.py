@@ -10,7 +10,7 @@ Hint: `orphans` on the column of the foreign key says what becomes of them: "qua
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,15 +68,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
             continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(right and right.holds and not retyped_in(right, actual))
         message = f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}"
-        finding = Finding(SLUG, POINT, OfForeignKey(key), message, only_with_rows=True, vouched=vouched)
-        further = partial(_further, finding, actual, contract)
-        finding = replace(finding, asks=partial(_orphans, key, actual), further=further)
-        lost = parent.created and not _is_declared(key, contract)
-        yield replace(finding, further=None, repair=_refind(key, contract)) if lost else finding
+        told = partial(Finding, SLUG, POINT, OfForeignKey(key), message, only_with_rows=True, vouched=vouched)
+        asks = partial(_orphans, key, actual)
+        if parent.created and not _is_declared(key, contract):
+            yield told(asks=asks, repair=_refind(key, contract))
+        else:
+            yield told(asks=asks, further=partial(_further, told, actual, contract))
 
 
-def _further(orphans: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Iterator[Finding[OfForeignKey]]:
+def _further(
+    told: Callable[[], Finding[OfForeignKey]], actual: Schema, contract: Contract
+) -> Iterator[Finding[OfForeignKey]]:
     """Yield what a person has to decide before orphans are settled, with the probe for it."""
+    orphans = told()
     key = orphans.about.wanted
     if not (_is_declared(key, contract) or key.table == key.target):
         message, why = f"{orphans.message}, which has none at all", _refind(key, contract)
@@ -105,7 +109,7 @@ def _forlorn(key: ForeignKey, actual: Schema) -> Probe:
     none = SQL("NOT EXISTS (SELECT FROM {})").format(parents(actual.tables[key.target]))
     first = SQL("(SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT {few}) AS o) = {few}")
     many = first.format(probe.source, probe.condition, few=Literal(FEW))
-    return replace(probe, condition=q.all_of([none, many, probe.condition]))
+    return replace(probe, condition=q.all_of([none, many, probe.condition]), table=None, places=())
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
@@ -129,14 +133,16 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
 
 
 def _orphans(key: ForeignKey, actual: Schema) -> Probe:
-    table = actual.tables[key.table]
-    return Probe(
+    table, parent = actual.tables[key.table], actual.tables[key.target]
+    probe = Probe(
         q.rows_of(table, own=True),
-        truly_orphaned(key, table, parents(actual.tables[key.target])),
+        truly_orphaned(key, table, parents(parent)),
         (*shown(table), *(q.column(column) for column in key.columns)),
         shared=False,
         costly=not is_indexed(key, table),  # an index can count them alone; to keep rows as well takes the table
     )
+    as_today = not (table.inherits or table.heirs) and q.is_stored(table) and q.is_stored(parent)
+    return replace(probe, table=key.table, places=(SQL("t.ctid"),)) if probe.costly and as_today else probe
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
@@ -145,7 +151,7 @@ def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -
     there = best(wanted, actual.tables[wanted.table].foreign_keys)
     proofs = there and there.holds and there.behaviour == wanted.behaviour and retyped_in(there, actual)
     again = reproved(there, actual) if there and proofs else ()
-    return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows)))
+    return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows, stand=finding.places)))
 
 
 def _cells() -> sa.MetaData:

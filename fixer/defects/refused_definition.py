@@ -7,13 +7,13 @@ judged, and repaired with `--skip refused-definition`, but for what depends on i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixer.model.contract import Contract, Refused
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, names_in
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -23,9 +23,9 @@ from fixer.sql.types import extension_of
 SLUG = "refused-definition"
 POINT = 4
 STAGE = Stage.SEQUENCES  # the first, so that whatever depends on it can be left out with it
-_NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
-_NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
-_NOT_THERE = re.compile(r"does not exist|is not available|could not (?:open|find)")
+_NO_CLASS = pattern(r'no default operator class for access method "(gist|gin)"')
+_NO_SCHEMA = pattern(r'schema "([^"]+)" does not exist')
+_NOT_THERE = pattern(r"does not exist|is not available|could not (?:open|find)")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ decides, because somebody may have meant it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from fixer.defects._databases import BOOKING_ROWS, bookings
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import names_column
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
@@ -35,7 +35,7 @@ from fixer.sql.types import family
 SLUG = "rogue-check"
 POINT = 5
 STAGE = Stage.PARTS
-_LOOKS_AT_NULL = re.compile(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnulls|concat|concat_ws)\b")
+_LOOKS_AT_NULL = pattern(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnulls|concat|concat_ws)\b")
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:

@@ -18,6 +18,7 @@ from fixer.introspect.questions import Ask, Rows
 from fixer.introspect.spelling import Columns, Definitions, WantedCheck, WantedIndex
 from fixer.model import schema as s
 from fixer.model.expression import as_needed
+from fixer.model.expression.patterns import pattern
 from fixer.model.obstacle import Obstacle
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
@@ -26,7 +27,7 @@ _Below = dict[str, dict[int, list[tuple[QName, str]]]]  # partitions and heirs, 
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 # A default that numbers rows; one that makes something else of a number is a default like any other.
-_NUMBERS = re.compile(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
+_NUMBERS = pattern(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
 _HINDERED = -1  # where it says whether the database has anything that may be an obstacle
@@ -143,12 +144,11 @@ class Assembly:
     def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None, volatile: bool) -> s.Column:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
-        column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
-        column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
-        if spelt.base or spelt.loose or spelt.items or spelt.aged:
-            domain = replace(column, base=spelt.base, guards=spelt.guards, supplied=spelt.supplied)
-            column = replace(domain, loose=spelt.loose, items=spelt.items, aged=spelt.aged)
-        return column
+        return s.Column(
+            name, spelt.name, not_null, default, identity, generated, spelt.collation, counter,
+            labels=spelt.labels, items=spelt.items, home=spelt.home, equality=spelt.equality, base=spelt.base,
+            guards=spelt.guards, loose=spelt.loose, supplied=spelt.supplied, aged=spelt.aged, volatile=volatile,
+        )  # fmt: skip
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
         tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,10 +11,11 @@ from fixer.connect.settings import OUR_PATH
 from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import TABLES, Check, ForeignKey, QName
 
 TEMPORARY = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
-_LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
+_LEFT_OVER = pattern(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
 
 def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
@@ -97,6 +97,8 @@ def _alone(found: s.Schema, names: Sequence[QName], proved: bool) -> Iterator[tu
 
 def _added(table: s.Table, proved: bool) -> s.Table:
     """Return a table whose constraints are as they are when they are added; what a repair left over is none."""
+    if all(i.valid and not i.disabled_triggers for i in table.indexes) and _hold(table):
+        return table
     indexes = (i for i in table.indexes if i.valid or not _LEFT_OVER.search(i.name))
     return replace(
         table,
@@ -112,6 +114,11 @@ def _added(table: s.Table, proved: bool) -> s.Table:
             for k in table.foreign_keys
         ),
     )
+
+
+def _hold(table: s.Table) -> bool:
+    """Return whether all checks and foreign keys are in force."""
+    return all(c.validated and c.enforced for c in table.checks) and all(k.holds for k in table.foreign_keys)
 
 
 def _of_all(constraint: Check | ForeignKey, proved: bool) -> bool:

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from fixer.introspect.questions import Answer, Ask, Rows
 from fixer.model.expression import as_needed, quoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Spellings
 
 TypeKey = tuple[int, int, int]  # type, modifier, collation
 Columns = tuple[str, ...]
 
 # Where in a statement a part of the tree stood, which servers from 17 on do not keep.
-_PLACE = re.compile(r" :location -?\d+")
+_PLACE = pattern(r" :location -?\d+")
 # What another database may mean otherwise: numbers of its own, and the row as a whole, which bears its table's name.
-_LOCAL = re.compile(r":(?!\w*typmod |constlen |location )\w+ \d{5,}|:varattno 0 ")
+_LOCAL = pattern(r":(?!\w*typmod |constlen |location )\w+ \d{5,}|:varattno 0 ")
 CHOOSE_TYPES = "SELECT set_config('pgmend.types', %s, true);\n"
 _CHOOSE_DEFINITIONS = """
 SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.checks', %s::oid[]::text, true);

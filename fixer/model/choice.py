@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fixer.errors import UsageError, option, options
 from fixer.model.expression import quoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.table import QName
 
@@ -131,4 +132,4 @@ def _limit(said: int | str) -> Limit:
     return Limit(text, table, rows=int(found["rows"]))
 
 
-_LIMIT = re.compile(r"(?:(?P<table>.+)=)?\s*(?:(?P<rows>[0-9]+)|(?P<share>[0-9]+(?:\.[0-9]+)?)\s*%)", re.DOTALL)
+_LIMIT = pattern(r"(?:(?P<table>.+)=)?\s*(?:(?P<rows>[0-9]+)|(?P<share>[0-9]+(?:\.[0-9]+)?)\s*%)", re.DOTALL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg2.sql import SQL, Composable
 
 from fixer.model.expression import as_needed, unquoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Accepted
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, QName, Table
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
-_SCHEMA = re.compile(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
+_SCHEMA = pattern(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
 
 
 def covers(pattern: str, table: QName) -> bool:
@@ -56,14 +56,17 @@ class TableHints:
 
     def of(self, column: str) -> ColumnHints:
         """Return the hints of one column."""
-        return self.columns.get(column, ColumnHints())
+        return self.columns.get(column, _NOTHING)
+
+
+_NOTHING, _NONE = ColumnHints(), TableHints()  # what nobody said, of a column and of a table
 
 
 class Hints(dict[QName, TableHints]):
     """The hints of each table; none of one that the contract does not name."""
 
     def __missing__(self, table: QName) -> TableHints:
-        return TableHints()
+        return _NONE
 
 
 @dataclass(frozen=True, slots=True)

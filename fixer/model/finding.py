@@ -88,6 +88,11 @@ class Places:
     horizon: int
     file: int
 
+    @property
+    def keepers(self) -> bool:
+        """Whether each stands with the place of the row that stays instead, and its kind."""
+        return all(len(row) > 1 for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Count:

@@ -1,8 +1,7 @@
 """Tables and their parts, as frozen values: columns, indexes, constraints, sequences.
 
 A value describes today (as introspection found it) or the future (as the repairs planned so far will leave it). In the
-future, ``stored_as`` and ``now`` are where a table or a column is found today, so that rows can be counted before
-anything is changed.
+future, ``stored_as`` and ``now`` are where a table or a column is found today, so that its rows can be counted.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, names_in, parts_of_name, quoted, sequences_in
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
 from fixer.model.table import Column, QName, Sequence, Table
@@ -14,7 +15,7 @@ from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element, extension_of
 
-_MULTIRANGE = re.compile(
+_MULTIRANGE = pattern(
     r""", MULTIRANGE_TYPE_NAME = (?:"(?:[^"]|"")*"|[^".)])+(?:\.(?:"(?:[^"]|"")*"|[^".)])+)?(?=\)$)"""
 )
 

@@ -15,6 +15,7 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.row_statements import assignment_list, rewrite_statement
 
+SEEN = 2_000  # places that one condition names: with more, it takes longer to read than to search
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
 _IS_KEEPER = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
 MANY = 50_000  # rows: beyond these, the table is read by ranges of pages instead of searched first

@@ -1,7 +1,4 @@
-"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id.
-
-And where rows get their new numbers: from the sequence by which their column counts once these steps are done.
-"""
+"""Steps that give a column a sequence: create, attach and advance it; and the new numbers that rows get from it."""
 
 from __future__ import annotations
 

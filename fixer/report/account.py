@@ -11,7 +11,7 @@ from fixer.model.plan import Plan, PlannedStep
 from fixer.model.report import Report, fails
 from fixer.model.run import Entry, Run
 from fixer.report.findings import CURES, cure_of
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from fixer.model.report import Report
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 
 def gone(report: Report) -> Iterator[Text]:

@@ -15,7 +15,7 @@ from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
 from fixer.model.schema.code import Key
 from fixer.report import beside
-from fixer.report.tables import counted, typed
+from fixer.report.words import counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 CURES = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from fixer.model.finding import Finding
 from fixer.report.account import Account, repair_of, rows_of, worst_first
-from fixer.report.tables import counted, time_of
+from fixer.report.words import counted, time_of
 
 SHOWN = 10  # annotations of one kind
 _KINDS = {"error": "error", "warning": "warning", "info": "notice"}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
 from fixer.model.baseline import Known
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.report.account import Account, repair_of, rows_of
 from fixer.report.findings import evidence
-from fixer.report.tables import time_of
+from fixer.report.words import time_of
 
 # What XML 1.0 has no way to hold.
-_IMPOSSIBLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_IMPOSSIBLE = pattern("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 NAME = "pgmend"
 

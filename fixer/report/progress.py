@@ -1,4 +1,4 @@
-"""The progress of a run: lines, and on a terminal a bar with rate and remaining time."""
+"""The progress of a run, line by line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from fixer.model.plan import PlannedStep
 from fixer.model.progress import Progress
@@ -45,40 +43,3 @@ class Teller(Progress):
     def again(self, reason: str) -> None:
         """Show why a new plan is made."""
         self.say(f"planning again: {reason}")
-
-
-class BarTeller(Teller):
-    """Shows what a run does, above a bar for the current step."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        columns = (TextColumn("    {task.completed:,.0f}{task.fields[unit]}"), BarColumn(), TaskProgressColumn())
-        rate = TextColumn("{task.fields[rate]}")
-        self.bar = Bar(*columns, rate, TimeRemainingColumn(), console=console, transient=True)
-        self.task = self.bar.add_task("", total=None, visible=False, unit=" rows", rate="")
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show the bar for as long as this lasts."""
-        with self.bar:
-            yield
-
-    def step(self, step: PlannedStep, count: int) -> None:
-        """Show which step begins, and start a new bar."""
-        super().step(step, count)
-        self.bar.reset(self.task, total=step.effect.rows or None, visible=False, unit=" rows", rate="")
-
-    def rows(self, step: PlannedStep, done: int) -> None:
-        """Move the bar as rows are written."""
-        speed = self.bar.tasks[0].speed
-        rate = f"{speed:,.0f}/s" if speed else ""
-        self.bar.update(self.task, completed=done, total=max(done, step.effect.rows) or None, visible=True, rate=rate)
-
-    def builds(self, done: int, total: int) -> None:
-        """Move the bar as an index is built."""
-        self.bar.update(self.task, completed=done, total=total or None, visible=True, unit=" blocks", rate="")
-
-
-def teller_of(console: Console) -> Teller:
-    """Return what shows the progress of a run on a console, with a bar if it is a terminal."""
-    return BarTeller(console) if console.is_terminal else Teller(console)

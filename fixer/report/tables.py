@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fixer.model.plan import Plan
 from fixer.model.run import Entry, PastRun
+from fixer.report.words import bytes_of, counted, time_of
 
 _READABLE = 44  # characters of a step's title in one line
 
@@ -68,22 +69,6 @@ def _beneath(lock: str, hazard: str, reads: str, writes: str) -> Text:
     return Text(", ".join(f"{name} {value}" for name, value in said.items() if value), style="dim")
 
 
-def time_of(seconds: float) -> str:
-    """Return a time in words."""
-    if seconds < 1:
-        return f"{max(1, round(seconds * 1000))} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def bytes_of(number: float) -> str:
-    """Return a number of bytes in words; nothing for none."""
-    units = ["GB", "MB", "kB", "B"]
-    while number >= 1000 and units[1:]:
-        number /= 1000
-        units.pop()
-    return f"{number:.0f} {units[-1]}" if number else ""
-
-
 def of_ledger(entries: Iterable[Entry]) -> RenderableType:
     """Return the ledger, which accounts for every row: a table, or a sum for each table."""
     title = "ledger: before + inserted = after + quarantined"
@@ -133,13 +118,3 @@ def _undo(run: PastRun) -> str:
     if run.undone_by:
         return f"by run {run.undone_by}"
     return "possible" if run.undoable else ""
-
-
-def typed(what: str, command: str) -> Text:
-    """Return a line with a command to type; no screen folds it, because its first part alone would run if pasted."""
-    return Text.assemble(f"{what}: ", (command, "bold"), no_wrap=True, overflow="ignore")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 step, 2 steps."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -14,7 +14,7 @@ from fixer.model.plan import ATOMIC, Plan, Published
 from fixer.model.run import PastRun, Run, Undone
 from fixer.model.step import Hazard
 from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted, warned
-from fixer.report.tables import bytes_of, counted, of_ledger, of_runs, of_steps, time_of, typed
+from fixer.report.words import bytes_of, counted, time_of, typed
 
 _PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
@@ -26,6 +26,8 @@ def of_plan(plan: Plan, *, verbose: bool = False, following: str | None = "") ->
     """
     parts: list[RenderableType] = [heading(plan.target, plan.contract)]
     if plan.steps:
+        from fixer.report.tables import of_steps  # a check need not wait for tables
+
         parts.append(of_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
@@ -118,6 +120,8 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     """Return what `apply` did: its steps, the ledger, and whether the contract holds."""
     if run.run is None:
         return Text(plan_words(run.plan), style=f"bold {'yellow' if run.plan.left else 'green'}")
+    from fixer.report.tables import of_ledger
+
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
         parts += [of_point(number, title, ok) for number, title, ok in run.report.points]
@@ -137,6 +141,8 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
 
 def of_undone(done: Undone) -> RenderableType:
     """Return what `undo` did: the ledger, and what comes next."""
+    from fixer.report.tables import of_ledger
+
     but = f", but {', '.join(done.without)} stays away: a build that failed had left it" if done.without else ""
     but += f", but {', '.join(done.stays)} stays: PostgreSQL removes no label" if done.stays else ""
     words = f"Run {done.undone} was undone (as run {done.run}): definitions are as before{but}."
@@ -145,6 +151,8 @@ def of_undone(done: Undone) -> RenderableType:
 
 def of_history(runs: Sequence[PastRun]) -> RenderableType:
     """Return past runs, the newest first."""
+    from fixer.report.tables import of_runs
+
     return of_runs(runs) if runs else Text("No runs: the fixer has not changed this database.")
 
 

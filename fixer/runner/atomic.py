@@ -142,7 +142,8 @@ def _steps(
     cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: Progress, stood: Collection[Standing]
 ) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
-    searches = Searches(FOUND_AT_ONCE, {f.table: f.places for f in plan.findings if f.places and not f.left_out})
+    seen = {f.table: f.places for f in plan.findings if f.places and f.places.keepers and not f.left_out}
+    searches = Searches(FOUND_AT_ONCE, seen)
     for step in plan.steps:
         progress.step(step, len(plan.steps))
         started = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError,
 from fixer.introspect.coded import with_code
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.plan import Guard, Plan
 from fixer.model.schema import Given, Schema, Session
 from fixer.model.schema.session import READ_ONLY, REPLICATION, effective
@@ -25,7 +25,7 @@ from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading, tables
 from fixer.sql.by_hand import joining
 
-_TAG = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
+_TAG = pattern(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
 _OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
 _OURS_IN = "plpgsql"  # the language in which the fixer's own blocks are written
 _ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from psycopg2.extensions import make_dsn
 from fixer.connect.binaries import dump_tools
 from fixer.connect.redact import redact
 from fixer.errors import ServerError, TargetError
+from fixer.model.expression.patterns import pattern
 from fixer.snapshots.pieces import Piece, split
 
 _PLAIN = ("--schema-only", "--no-tablespaces", "--no-security-labels", "--no-subscriptions", "--encoding=UTF8")
@@ -26,7 +26,7 @@ _UNSAID = {
     "sslnegotiation": "postgres", "min_protocol_version": "3.0", "max_protocol_version": "3.0", "replication": "false",
 }  # fmt: skip
 # What a pg_dump without TLS says where the target asks for it, or refuses to do without.
-_WITHOUT_TLS = re.compile(r"SSL support is not compiled in|no pg_hba\.conf entry.*(?:no encryption|SSL off)")
+_WITHOUT_TLS = pattern(r"SSL support is not compiled in|no pg_hba\.conf entry.*(?:no encryption|SSL off)")
 
 
 @dataclass(frozen=True)

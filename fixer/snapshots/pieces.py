@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fixer.model.expression.patterns import pattern
+
 # How a piece begins (src/bin/pg_dump/pg_backup_archiver.c, _printTocEntry).
-_HEAD = re.compile(
+_HEAD = pattern(
     r"^--\n-- Name: (?P<name>.*); Type: (?P<kind>[A-Z ]+); Schema: (?P<schema>.*?); Owner: ?(?P<owner>.*)\n--\n\n",
     re.MULTILINE,
 )
-_END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n.*\Z", re.MULTILINE | re.DOTALL)
-_MODES = re.compile(r"^SET default_(?:tablespace|table_access_method) = .*;\n+", re.MULTILINE)
-_UNVALIDATED = re.compile(r" NOT VALID;\s*\Z")
-_STARTLED = re.compile(r"ENABLE (?:ALWAYS|REPLICA) (?:TRIGGER|RULE) ")
+_END = pattern(r"^--\n-- PostgreSQL database dump complete\n--\n.*\Z", re.MULTILINE | re.DOTALL)
+_MODES = pattern(r"^SET default_(?:tablespace|table_access_method) = .*;\n+", re.MULTILINE)
+_UNVALIDATED = pattern(r" NOT VALID;\s*\Z")
+_STARTLED = pattern(r"ENABLE (?:ALWAYS|REPLICA) (?:TRIGGER|RULE) ")
 FOREIGN_KEY, CONSTRAINT, INDEX = "FK CONSTRAINT", "CONSTRAINT", "INDEX"
 # Which hold what nobody else may read: passwords of other servers.
 SECRET = frozenset({"USER MAPPING", "SUBSCRIPTION"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import QName
 from fixer.snapshots.beyond import key_over_rows, not_null, spelt
 from fixer.snapshots.pieces import CONSTRAINT, FOREIGN_KEY, INDEX, Piece
@@ -22,7 +22,7 @@ SELECT tn.nspname, t.relname, pg_get_indexdef(i.indexrelid), k.contype::text, k.
   LEFT JOIN pg_constraint AS k ON k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')
  WHERE n.nspname = %s AND c.relname = %s
 """
-_TABLE = re.compile(r"\AALTER TABLE (?:ONLY )?(?P<table>\S+|\S*\".*?\"\S*)\s+ADD CONSTRAINT ")
+_TABLE = pattern(r"\AALTER TABLE (?:ONLY )?(?P<table>\S+|\S*\".*?\"\S*)\s+ADD CONSTRAINT ")
 _VALID = (
     "UPDATE pg_catalog.pg_constraint SET convalidated = true"
     " WHERE conname = {} AND {} IN (conrelid, contypid) AND NOT convalidated"

@@ -11,16 +11,17 @@ from typing import IO
 
 from fixer.connect.interrupt import at_one_go
 from fixer.model.expression import literal, quoted
+from fixer.model.expression.patterns import pattern
 from fixer.snapshots.moving import TEXT, Rows, Source
 from fixer.sql import compose as q
 
 Cell = str | None
 Change = Callable[[str], str]
 
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = pattern(r"\\(.)", re.DOTALL)
 _MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _PLAIN = ("smallint", "integer", "bigint", "numeric", "double precision", "real", "oid")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+_NUMBER = pattern(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _TOGETHER = 500  # rows in one INSERT
 
 

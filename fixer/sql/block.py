@@ -6,13 +6,14 @@ In a file, `{name}` is a placeholder for composed SQL. Lines of comment are for 
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import cache
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.sql import SQL, Composable, Composed, Literal
+
+from fixer.model.expression.patterns import pattern
 
 
 def written(file: str, /, **parts: Composable) -> Composed:
@@ -109,5 +110,5 @@ class Drawn(Composable):
         return self._number.as_string(context)
 
 
-_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
-_CALL = re.compile(r'(?:"name"|\w+)\.(?:"name"|\w+)\([^()]*\)$')
+_QUOTED = pattern(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_CALL = pattern(r'(?:"name"|\w+)\.(?:"name"|\w+)\([^()]*\)$')

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fixer.model.expression import as_needed, literal
+from fixer.model.expression.patterns import pattern
 from fixer.model.obstacle import Standing
 from fixer.model.schema import Schema, Session
 from fixer.model.table import Column, QName
 from fixer.sql.types import family
 
-_BLANKS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")  # outside of texts and names
+_BLANKS = pattern(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")  # outside of texts and names
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
 _CLOCKS = {"timestamptz": True, "timestamp": False, "date": False}  # whether one is a moment, whatever the zone
 _WHOEVER_OWNS_THE_DATABASE = "pg_database_owner"  # to whom no role can be added

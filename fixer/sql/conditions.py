@@ -15,24 +15,25 @@ from operator import ge, gt
 
 from fixer.model.expression import CAST, canonical, of_row, parts_of, tail_of, unquoted
 from fixer.model.expression.bounds import measure
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import Table
 from fixer.sql.compose import SQL
 from fixer.sql.types import fits, shape
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-_LIST = re.compile(r"(.+?) = ANY \(*ARRAY\[(.*)\]\)*", re.DOTALL)
-_ONE = re.compile(r"([^<>=!~]+) = ('(?:[^']|'')*'|-?[\d.]+|true|false)", re.DOTALL)
-_BOUND = re.compile(r"([^<>=!~]+) (<=|>=|<|>) ([^<>=!~]+)", re.DOTALL)
-_FILLED = re.compile(r'("(?:[^"]|"")+"|\w+) IS NOT NULL')
-_LENGTH = re.compile(r'(?:char_|character_)?length\(("(?:[^"]|"")+"|\w+)\)')
-_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w\"])-?\d+(?:\.\d+)?")
-_VALUE = re.compile(r"'(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false", re.DOTALL)
+_LIST = pattern(r"(.+?) = ANY \(*ARRAY\[(.*)\]\)*", re.DOTALL)
+_ONE = pattern(r"([^<>=!~]+) = ('(?:[^']|'')*'|-?[\d.]+|true|false)", re.DOTALL)
+_BOUND = pattern(r"([^<>=!~]+) (<=|>=|<|>) ([^<>=!~]+)", re.DOTALL)
+_FILLED = pattern(r'("(?:[^"]|"")+"|\w+) IS NOT NULL')
+_LENGTH = pattern(r'(?:char_|character_)?length\(("(?:[^"]|"")+"|\w+)\)')
+_LITERAL = pattern(r"'(?:[^']|'')*'|(?<![\w\"])-?\d+(?:\.\d+)?")
+_VALUE = pattern(r"'(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false", re.DOTALL)
 # A column, or what functions of PostgreSQL's own make of one that give the same for the same.
-_SUBJECT = re.compile(
+_SUBJECT = pattern(
     rf'(?:(?:lower|upper|btrim|length|char_length|abs)\()*(?:"(?:[^"]|"")+"|[a-z_]\w*)(?:{CAST}\w+)?\)*', re.DOTALL
 )
-_TURNABLE = re.compile(rf"({_VALUE.pattern}) (<=|>=|<>|<|>|=) ({_SUBJECT.pattern})", re.DOTALL)
-_CAST_COLUMN = re.compile(rf'(?<![\w".:])(?P<column>"(?:[^"]|"")+"|[A-Za-z_]\w*){CAST}(?P<type>[a-z]+)\b')
+_TURNABLE = pattern(rf"({_VALUE.pattern}) (<=|>=|<>|<|>|=) ({_SUBJECT.pattern})", re.DOTALL)
+_CAST_COLUMN = pattern(rf'(?<![\w".:])(?P<column>"(?:[^"]|"")+"|[A-Za-z_]\w*){CAST}(?P<type>[a-z]+)\b')
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 

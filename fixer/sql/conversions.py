@@ -5,10 +5,10 @@ Sources: PostgreSQL manual, chapter 8 (data types).
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from fixer.model.contract import ColumnHints
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -31,7 +31,7 @@ _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
 _FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
-_VALUE = re.compile(r"[+-]?\d|true$|false$")  # a label that may be the text of a number or of a boolean
+_VALUE = pattern(r"[+-]?\d|true$|false$")  # a label that may be the text of a number or of a boolean
 _WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them, every whole number of either float type fits bigint
 
 

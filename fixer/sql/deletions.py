@@ -10,28 +10,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixer.model.expression import parts_of, unquoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.obstacle import Below, Trigger
 from fixer.model.table import QName, Table
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _DOTTED = rf"({_NAME})(?:\s*\.\s*({_NAME}))?"
-_DELETE = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?{_DOTTED}\s*\*?(?=[\s;)])", re.IGNORECASE)
-_INSERT = re.compile(rf"\binsert\s+into\s+{_DOTTED}", re.IGNORECASE)
-_REST = re.compile(
+_DELETE = pattern(rf"\bdelete\s+from\s+(?:only\s+)?{_DOTTED}\s*\*?(?=[\s;)])", re.IGNORECASE)
+_INSERT = pattern(rf"\binsert\s+into\s+{_DOTTED}", re.IGNORECASE)
+_REST = pattern(
     rf"(?:(?:as\s+)?(?!(?:using|where|returning)\b)({_NAME})\s*)?"
     rf"(?:using\s+({_NAME})(?:\s+(?:as\s+)?(?!where\b)({_NAME}))?\s*)?"
     r"(?:where\b(.*?))?(?:\breturning\b.*)?",
     re.IGNORECASE | re.DOTALL,
 )
 _SAME = r"\s*(=|is\s+not\s+distinct\s+from\b)\s*"
-_EQUAL = re.compile(rf"\(*{_DOTTED}\)*{_SAME}\(*{_DOTTED}\)*", re.IGNORECASE)
-_IN = re.compile(
+_EQUAL = pattern(rf"\(*{_DOTTED}\)*{_SAME}\(*{_DOTTED}\)*", re.IGNORECASE)
+_IN = pattern(
     rf"{_DOTTED}\s*(?:in|=\s*any|=\s*some)\s*\(\s*select\s+(?:distinct\s+)?{_DOTTED}\s+from\s+({_NAME})"
     rf"(?:\s+(?:as\s+)?(?!where\b){_NAME})?\s*\)",
     re.IGNORECASE,
 )
-_RETURN = re.compile(r"\breturn\b", re.IGNORECASE)
-_AND = re.compile(r"\band\b", re.IGNORECASE)
+_RETURN = pattern(r"\breturn\b", re.IGNORECASE)
+_AND = pattern(r"\band\b", re.IGNORECASE)
 
 
 def deletes_new_rows(table: Table, trigger: Trigger | Below) -> bool:

@@ -5,10 +5,11 @@ Sources: PostgreSQL manual, chapter 8 (data types), and `ALTER TABLE`, "Notes", 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from fixer.model.expression.patterns import pattern
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
@@ -25,8 +26,8 @@ _NO_TEXTS = ("integer", "numeric", "float", "uuid", "boolean", "bytea", "date", 
 _CLOCKS = ("timestamptz", "timestamp", "time without time zone", "time with time zone")
 _FIELDS = ("year", "month", "day", "hour", "minute", "second")
 _DIGITS = 6  # after the point of a second, unless the type says less (manual, 8.5)
-_SHAPE = re.compile(r"^(.*?)(?:\(([^()]*)\))?( with(?:out)? time zone)?$")
-_NUMBERS = re.compile(r"(\d+)(?:,\s*(-?\d+))?")
+_SHAPE = pattern(r"^(.*?)(?:\(([^()]*)\))?( with(?:out)? time zone)?$")
+_NUMBERS = pattern(r"(\d+)(?:,\s*(-?\d+))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixer.model.expression import tail_of
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import Index, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import over_row
 from fixer.sql.uniques import bound_by, claim
 
-_ORDER = re.compile(r"(?: \w+_pattern_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?$")
+_ORDER = pattern(r"(?: \w+_pattern_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?$")
 
 
 def claimed(table: Table, wanted: Table) -> Iterator[Index]:

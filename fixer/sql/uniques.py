@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.expression.constant import is_computable
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -17,14 +17,14 @@ from fixer.sql.conditions import conjuncts, held, over_row, tail_meaning
 from fixer.sql.types import family
 
 # What follows an element of an index and leaves its equality as it is.
-_IDLE = re.compile(
+_IDLE = pattern(
     r' (?:ASC|DESC)\b| NULLS (?:FIRST|LAST)\b| (?:text|varchar|bpchar)_pattern_ops\b| COLLATE "(?:C|POSIX)"'
 )
 # What follows an element of an index and is no part of the expression.
-_SORT = re.compile(r"(?: [\w.\"]*_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?$")
-_DEFERRAL = re.compile(r"(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?$")
+_SORT = pattern(r"(?: [\w.\"]*_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?$")
+_DEFERRAL = pattern(r"(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?$")
 _EQUAL = " WITH ="
-_WORDS = re.compile(r"\w+(?=\()")
+_WORDS = pattern(r"\w+(?=\()")
 _TOTAL = frozenset({"lower", "upper", "btrim", "ltrim", "rtrim", "md5", "coalesce", "COALESCE"})  # NULL only of NULL
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fixer.cli.group import WORDS, cli
 
-HEAVY = ("alembic", "hypothesis", "psycopg2", "pytest", "rich", "sqlalchemy")
+HEAVY = ("alembic", "html", "hypothesis", "psycopg2", "pytest", "rich", "rich.progress", "rich.table", "sqlalchemy")
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,7 +38,11 @@ except SystemExit:
     [
         (HELP, []),
         ("import fixer", []),
-        ("import fixer.cli.commands; from fixer import defects; defects.all_classes()", ["psycopg2", "rich"]),
+        (
+            "import fixer.cli.commands, fixer.cli.gate.checking, fixer.report.progress;"
+            "from fixer import defects; defects.all_classes()",
+            ["psycopg2", "rich"],
+        ),
         ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
         ("from fixer.report.explain import told; told.every(); told.seen('orphan-rows')", []),
     ],

@@ -107,20 +107,27 @@ def test_online_steps_of_one_title_are_each_announced_with_their_own_rows(labora
         assert announced == {"atomic": moved, "online": moved}
 
 
-def test_copies_that_were_just_found_are_counted_at_their_places(
-    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In another partition, other rows stand at the same places: there the copies are searched again."""
-    asked, ask = list[str](), Session.ask
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The questions that are asked."""
+    found, ask = list[str](), Session.ask
 
     def noted(session: Session, question: Composable) -> sessions.Answer:
-        asked.append(question.as_string(session.cursor))
+        found.append(question.as_string(session.cursor))
         return ask(session, question)
 
     monkeypatch.setattr(Session, "ask", noted)
+    return found
+
+
+PARTS = (")", ") PARTITION BY RANGE (id); CREATE TABLE a PARTITION OF stalls FOR VALUES FROM (0) TO (3);"
+         "CREATE TABLE b PARTITION OF stalls DEFAULT")  # fmt: skip
+
+
+def test_copies_that_were_just_found_are_counted_at_their_places(laboratory: Laboratory, asked: list[str]) -> None:
+    """In another partition, other rows stand at the same places: there the copies are searched again."""
     wanted, moved = contract(stalls=(key(), integer("n", nullable=False))), list[list[int]]()
-    for rest in (")", ") PARTITION BY RANGE (id); CREATE TABLE a PARTITION OF stalls FOR VALUES FROM (0) TO (3);"
-                 "CREATE TABLE b PARTITION OF stalls DEFAULT"):  # fmt: skip
+    for rest in PARTS:
         with lent(laboratory.server(18), None) as database:
             database.run(f"CREATE TABLE stalls (id integer, n integer{rest}")
             database.run("INSERT INTO stalls VALUES (1, 1), (1, 1), (2, NULL), (3, 3), (4, 4)")
@@ -129,3 +136,20 @@ def test_copies_that_were_just_found_are_counted_at_their_places(
 
     assert moved == [[1, 1], [1, 1]]
     assert ["pgmend_copy" in each for each in asked if "w.step" in each] == [False, True]
+
+
+def test_orphans_that_were_just_found_are_counted_at_their_places(laboratory: Laboratory, asked: list[str]) -> None:
+    """One of them goes for another fault, and counts for that alone; in partitions they are searched again."""
+    yard = integer("yard", ForeignKey("yards.id"))
+    wanted = contract(yards=(key(),), stalls=(key(), integer("n", nullable=False), yard))
+    moved = list[list[int]]()
+    for rest in PARTS:
+        with lent(laboratory.server(18), None) as database:
+            database.run("CREATE TABLE yards (id integer); INSERT INTO yards VALUES (1)")
+            database.run(f"CREATE TABLE stalls (id integer, n integer, yard integer{rest}")
+            database.run("INSERT INTO stalls VALUES (1, 1, 1), (2, NULL, 9), (3, 3, 9), (4, 4, NULL), (5, 5, 9)")
+            steps = plan(resolve(database.dsn), wanted).steps
+            moved.append([step.effect.rows for step in steps if step.effect.moves])
+
+    assert moved == [[1, 2], [1, 2]]
+    assert ["t.ctid = ANY" in each for each in asked if "w.step" in each] == [True, False]

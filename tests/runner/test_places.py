@@ -89,6 +89,16 @@ def test_what_was_found_is_written_without_another_search(library: Case, trusted
     assert trusted == [True]
 
 
+def test_the_places_of_orphans_do_not_stand_for_those_of_copies(library: Case, trusted: list[bool]) -> None:
+    library.break_(
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; UPDATE reviews SET book_id = 99 WHERE id = 5"
+    )
+    settle(library)
+
+    assert moved(library, planned(library)) == 3 + 1 + 2 + 1
+    assert trusted == [True]
+
+
 def test_a_plan_that_is_carried_out_by_another_session_searches(library: Case, trusted: list[bool]) -> None:
     with closing(psycopg2.connect(library.connection.dsn)) as connection:
         plan = api.plan(connection, library.sound.contract)

@@ -22,7 +22,7 @@ from fixer.model.choice import Choice
 from fixer.model.plan import ATOMIC, MODES, Plan
 from fixer.report import json as as_json
 from fixer.report.explain import page, told
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

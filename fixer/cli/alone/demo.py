@@ -24,7 +24,7 @@ from fixer.model.plan import Plan
 from fixer.model.run import Run
 from fixer.report import text as as_text
 from fixer.report.findings import of_report
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 STORY = "where-it-began"
 ATTEMPTS = (

@@ -15,7 +15,7 @@ from fixer.model.finding import UNREADABLE
 from fixer.model.report import Report
 from fixer.report import findings
 from fixer.report import json as as_json
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 if TYPE_CHECKING:
     from fixer.report.account import Account

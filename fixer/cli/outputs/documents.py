@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from fixer.cli.outputs import STANDARD, Output
@@ -59,6 +58,8 @@ def of_account(format_: str, account: Account, exit_code: int) -> str:
         from fixer.report import github
 
         return github.log(account)
+    from html import escape
+
     said = f"<h1>pgmend {account.command} could not work</h1>\n<p>{escape(account.error)}</p>"
     return f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>pgmend</title>\n{said}\n</html>\n'
 

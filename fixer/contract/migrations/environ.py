@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fixer.contract.migrations.inside.doors import HOST, URL, url_like
+from fixer.model.expression.patterns import pattern
 
 # Where applications look for the parts of a URL; a part stands for what the variable should hold.
 _OWNERS = ("DATABASE", "DB", "POSTGRES", "POSTGRESQL", "PG")
@@ -18,8 +19,8 @@ _PARTS = {
     "dbname": ("NAME", "DB", "DATABASE"),
 }
 _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
-_PART = re.compile(rf"(?:\w+_)?(?:{'|'.join(_OWNERS)})_?({'|'.join(sorted(_PART_OF, key=len, reverse=True))})", re.I)
-_LINE = re.compile(r"""^\s*(?:export\s+)?(\w+)\s*=\s*(["']?)(.*?)\2\s*$""", re.MULTILINE)
+_PART = pattern(rf"(?:\w+_)?(?:{'|'.join(_OWNERS)})_?({'|'.join(sorted(_PART_OF, key=len, reverse=True))})", re.I)
+_LINE = pattern(r"""^\s*(?:export\s+)?(\w+)\s*=\s*(["']?)(.*?)\2\s*$""", re.MULTILINE)
 _NOWHERE = {"PGSERVICEFILE": "/dev/null", "PGSYSCONFDIR": "/dev/null"}
 
 

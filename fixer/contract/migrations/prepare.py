@@ -7,7 +7,6 @@ and those of the project that env.py and the revisions opened or imported, where
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib import metadata
@@ -27,6 +26,7 @@ from fixer.contract.place import Place, bring_over, extensions_of, throw_away
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 
@@ -36,7 +36,7 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_nam
    AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'version_num')
 """
 _NEEDED = ("alembic", "sqlalchemy")
-_WORD = re.compile(r"[A-Za-z_]\w{2,}")
+_WORD = pattern(r"[A-Za-z_]\w{2,}")
 _PATIENCE = "60s"  # for a lock: in the place nobody holds one but the migrations themselves
 
 

@@ -28,6 +28,7 @@ from fixer.contract.place import Place
 from fixer.contract.script import statements
 from fixer.errors import ContractError
 from fixer.model.expression import unquoted
+from fixer.model.expression.patterns import pattern
 
 PATIENCE = 900.0  # seconds that all migrations may take
 # What a statement says that may name a role or an extension that is not there, or what only a superuser may.
@@ -35,7 +36,7 @@ _NAMING = (
     r"\b(?:ROLE|USER|GROUP|OWNER|OWNED|GRANT|REVOKE|POLICY|AUTHORIZATION|PRIVILEGES|EXTENSION|SYSTEM|DATABASE|LABEL"
     r"|PUBLICATION|SUBSCRIPTION|EVENT)\b|\bSCHEMA\b.*\bpublic\b"
 )
-_MAKING = re.compile(r'\bCREATE\s+(?:ROLE|USER|GROUP)\s+("(?:[^"]|"")+"|[^\W\d][\w$]*)', re.IGNORECASE)
+_MAKING = pattern(r'\bCREATE\s+(?:ROLE|USER|GROUP)\s+("(?:[^"]|"")+"|[^\W\d][\w$]*)', re.IGNORECASE)
 
 log = logging.getLogger("pgmend.contract")
 

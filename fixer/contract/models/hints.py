@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any  # what is in an info may be anything, until it is read here
@@ -22,6 +21,7 @@ from fixer.contract.models.statements import sql_of
 from fixer.contract.respelt import Spelt
 from fixer.errors import ContractError
 from fixer.model.contract import ORPHAN_POLICIES, ColumnHints, TableHints
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 from fixer.sql.types import tells_age
@@ -141,7 +141,7 @@ def _client(column: SAColumn[Any], schema: str) -> QName | None:
     return QName(taken.schema or schema, taken.name)
 
 
-_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')+)'")
+_NEXTVAL = pattern(r"nextval\('((?:[^']|'')+)'")
 
 
 def _alone(info: Mapping[str, Any]) -> bool:

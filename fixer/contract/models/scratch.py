@@ -7,7 +7,6 @@ left something there that PostgreSQL would take for its own: then only PostgreSQ
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 
 import psycopg2
@@ -26,6 +25,7 @@ from fixer.contract.respelt import path_of, respelt
 from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, ServerError, TargetError
 from fixer.introspect.declared import TEMPORARY, read_model
+from fixer.model.expression.patterns import pattern
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
@@ -81,7 +81,7 @@ class Unsatisfiable(ContractError):
     """PostgreSQL refuses a statement of the models."""
 
 
-_NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
+_NO_CLASS = pattern(r'no default operator class for access method "(gist|gin)"')
 
 
 def _unsatisfiable(name: str, error: psycopg2.Error) -> Unsatisfiable:

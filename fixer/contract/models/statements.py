@@ -20,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 from fixer.contract.models.typeless import DIALECT, spellable
 from fixer.errors import ContractError, words_of
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
+from fixer.model.expression.patterns import pattern
 
 SCRATCH = "pg_temp"
 Homes = Mapping[str | None, str]  # where the schemas of the models stand
@@ -124,7 +125,7 @@ def at_home(text: str, borrowed: Mapping[str, str | None]) -> str:
     return _IN_SCRATCH.sub(moved, text) if borrowed else text
 
 
-_IN_SCRATCH = re.compile(rf"""'(?:[^']|'')*'|\b{SCRATCH}\.(?P<type>"(?:[^"]|"")+"|\w+)""")
+_IN_SCRATCH = pattern(rf"""'(?:[^']|'')*'|\b{SCRATCH}\.(?P<type>"(?:[^"]|"")+"|\w+)""")
 
 
 def counters_of(statements: Iterable[Statement], schema: str) -> dict[str, str]:
@@ -166,9 +167,9 @@ def at_once(text: str) -> str:
     return _CONCURRENTLY.sub(r"\1", text, count=1)
 
 
-_CONCURRENTLY = re.compile(r"^(\s*CREATE\s+(?:UNIQUE\s+)?INDEX)\s+CONCURRENTLY\b", re.IGNORECASE)
-_UNLOGGED = re.compile(r"CREATE\s+UNLOGGED\s+TABLE\b", re.IGNORECASE)
-_CAST = re.compile(
+_CONCURRENTLY = pattern(r"^(\s*CREATE\s+(?:UNIQUE\s+)?INDEX)\s+CONCURRENTLY\b", re.IGNORECASE)
+_UNLOGGED = pattern(r"CREATE\s+UNLOGGED\s+TABLE\b", re.IGNORECASE)
+_CAST = pattern(
     r"""'(?:[^']|'')*'|(?P<cast>::\s*|\b[Aa][Ss]\s+)(?P<schema>"(?:[^"]|"")+"|\w+)\.(?P<type>"(?:[^"]|"")+"|\w+)"""
 )
 
@@ -184,7 +185,7 @@ def out_of_scratch(text: str, counters: Mapping[str, str]) -> str:
     return _DRAW.sub(counted, text)
 
 
-_DRAW = re.compile(r"(?P<call>\bnextval\(\s*)'(?P<name>(?:[^']|'')+)'", re.IGNORECASE)
+_DRAW = pattern(r"(?P<call>\bnextval\(\s*)'(?P<name>(?:[^']|'')+)'", re.IGNORECASE)
 
 
 def sql_of(value: ClauseElement) -> str:

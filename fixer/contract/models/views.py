@@ -9,8 +9,9 @@ from sqlalchemy import Table as SATable
 from sqlalchemy.schema import CreateTable
 
 from fixer.contract.models.typeless import DIALECT
+from fixer.model.expression.patterns import pattern
 
-_MAKES = re.compile(r"\s*CREATE\s[^(]*?\bTABLE\b", re.IGNORECASE)
+_MAKES = pattern(r"\s*CREATE\s[^(]*?\bTABLE\b", re.IGNORECASE)
 
 
 def tables_of(metadata: MetaData) -> list[SATable]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from fixer.model.expression.names import TOKEN
+from fixer.model.expression.patterns import pattern
 from fixer.model.expression.tails import split
 
-_QUOTES = re.compile(r"""('(?:[^']|'')*')(::regclass\b)?|"((?:[^"]|"")*)\"""")
+_QUOTES = pattern(r"""('(?:[^']|'')*')(::regclass\b)?|"((?:[^"]|"")*)\"""")
 
 
 @lru_cache(maxsize=65536)  # the same few are compared again and again
@@ -135,7 +136,7 @@ def _is_a_word(literal: str) -> bool:
 
 
 CAST = "::as_"  # how a cast begins that counts; its type follows in letters, digits and underscores
-_CAST = re.compile(
+_CAST = pattern(
     r"::(?!as_)(?:(?:\"[^\"]+\"|\w+)\.)?(?P<name>\"[^\"]+\"|character varying|double precision|bit varying|"
     r"(?:timestamp|time)(?=(?:\(\d\))? with(?:out)? time zone)|[\w.]+)"
     r"(?P<zone>(?:\(\d\))? with(?:out)? time zone)?(?P<size>\(\d+(?:,\s*-?\d+)?\))?(?P<many>\[\])*"
@@ -145,11 +146,11 @@ _WHOLE, _TEXTS = ("smallint", "integer", "bigint"), ("character varying", "chara
 _CHANGING = frozenset(
     {*_WHOLE, "real", "boolean", "date", "time", "interval", "uuid", "bytea", "json", "jsonb", "character", "bit"}
 )
-_VALUE_BEFORE = re.compile(
+_VALUE_BEFORE = pattern(
     r"(?:'(?P<text>(?:[^']|'')*)'|\((?P<number>-?\d+(?:\.\d+)?)\)|(?P<list>ARRAY\[[^\[\]]*\]\)*|'\w*'(?:::[\w ]+)?\)))$"
 )
-_NOW = re.compile(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")
+_NOW = pattern(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")
 _ATOM = r"'\w+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|::as_|\"\d+\")+(?:\([^()]*\))?"
-_IDLE = re.compile(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
-_DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
-_OUTER = re.compile(r"\([^()]*\)")
+_IDLE = pattern(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
+_DOUBLE = pattern(r"\(\(([^()]*)\)\)")
+_OUTER = pattern(r"\([^()]*\)")

@@ -11,15 +11,16 @@ from decimal import Decimal, InvalidOperation
 from math import gcd, lcm
 
 from fixer.model.expression.names import unquoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.expression.tails import split
 
 DEFAULT = "DEFAULT"  # the bound of the partition that takes what no other does
 Value = tuple[int, Decimal | str]
-_LIST = re.compile(r"FOR VALUES IN \((.*)\)", re.DOTALL)
-_RANGE = re.compile(r"FOR VALUES FROM (\(.*\)) TO (\(.*\))", re.DOTALL)
-_HASH = re.compile(r"FOR VALUES WITH \(modulus (\d+), remainder (\d+)\)", re.IGNORECASE)
+_LIST = pattern(r"FOR VALUES IN \((.*)\)", re.DOTALL)
+_RANGE = pattern(r"FOR VALUES FROM (\(.*\)) TO (\(.*\))", re.DOTALL)
+_HASH = pattern(r"FOR VALUES WITH \(modulus (\d+), remainder (\d+)\)", re.IGNORECASE)
 _ENDS = {"MINVALUE": -1, "MAXVALUE": 1}
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?(?:[+-]\d\d(?::\d\d)*)?)?")
+_TIME = pattern(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?(?:[+-]\d\d(?::\d\d)*)?)?")
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,19 @@ from collections.abc import Hashable
 from decimal import Decimal
 
 from fixer.model.expression import without_casts
+from fixer.model.expression.patterns import pattern
 
 _NUMERIC = frozenset({"integer", "numeric", "float"})
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_LITERAL = re.compile(r"'((?:[^'\\]|'')*)'")
-_ARRAY = re.compile(r"ARRAY\[(.*)\]", re.DOTALL)
-_ITEM = re.compile(r"(?:'((?:[^',\\{}\"])*)'|([+-]?[\w.]+))")
+_NUMBER = pattern(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_LITERAL = pattern(r"'((?:[^'\\]|'')*)'")
+_ARRAY = pattern(r"ARRAY\[(.*)\]", re.DOTALL)
+_ITEM = pattern(r"(?:'((?:[^',\\{}\"])*)'|([+-]?[\w.]+))")
 _TRUE, _FALSE = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
-_THEN = re.compile(r"\(?now\(\) AT TIME ZONE ('[^']*')\)?")
-_NUMBERED = re.compile(r"'(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[+-]?[0-9]+(?: (?:day|mon|year)s?)?)'")
-_ZONED = re.compile(r"timezone\(('[^']*'), now\(\)\)")
+_THEN = pattern(r"\(?now\(\) AT TIME ZONE ('[^']*')\)?")
+_NUMBERED = pattern(r"'(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[+-]?[0-9]+(?: (?:day|mon|year)s?)?)'")
+_ZONED = pattern(r"timezone\(('[^']*'), now\(\)\)")
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"(?P<literal>E?'(?:[^'\\]|''|\\.)*')|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<operator>::|[-+*/%|&#<>=~!^@?]+)|[\s(),\[\]]",
     re.DOTALL,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from fixer.model.expression.patterns import pattern
+
 # Words that no name may be without quotes (PostgreSQL manual, appendix C).
 RESERVED = frozenset(
     re.findall(
@@ -21,11 +23,11 @@ RESERVED = frozenset(
         """,
     )
 )
-_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
-TEXT = re.compile(r"'(?:[^']|'')*'")  # a literal
-TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|.""", re.DOTALL)
+_PLAIN_NAME = pattern("[a-z_][a-z0-9_]*")
+TEXT = pattern(r"'(?:[^']|'')*'")  # a literal
+TOKEN = pattern(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|.""", re.DOTALL)
 # A name that a cast, a bracket or a dot makes that of a type, a function or a schema is no column's.
-_REFERENCE = re.compile(
+_REFERENCE = pattern(
     r"""(?P<other>'(?:[^']|'')*'
       | ::\s*(?:(?:"(?:[^"]|"")*"|\w+)\.)?(?:(?:character|bit)\ varying|double\ precision
              |time(?:stamp)?(?:\(\d\))?\ with(?:out)?\ time\ zone|"(?:[^"]|"")*"|\w+)
@@ -64,7 +66,7 @@ def sequences_in(expression: str) -> list[tuple[str, ...]]:
     return [parts_of_name(found) for found in _CALLED.findall(expression)]
 
 
-_CALLED = re.compile(r"\bnextval\(\(*'((?:[^']|'')+)'(?:::text)?\)*(?:::regclass)?\)", re.IGNORECASE)
+_CALLED = pattern(r"\bnextval\(\(*'((?:[^']|'')+)'(?:::text)?\)*(?:::regclass)?\)", re.IGNORECASE)
 
 
 def as_needed(name: str, words: Collection[str] = RESERVED) -> str:
@@ -119,7 +121,7 @@ def as_texts(text: str, types: Collection[tuple[str, ...]]) -> str:
     return _CAST_TO.sub(moved, text)
 
 
-_CAST_TO = re.compile(r"""'(?:[^']|'')*'|::(?P<schema>"(?:[^"]|"")*"|\w+)\.(?P<type>"(?:[^"]|"")*"|\w+)""")
+_CAST_TO = pattern(r"""'(?:[^']|'')*'|::(?P<schema>"(?:[^"]|"")*"|\w+)\.(?P<type>"(?:[^"]|"")*"|\w+)""")
 
 
 def of_row(text: str, table: str, columns: Iterable[str]) -> str:
@@ -137,7 +139,7 @@ def of_row(text: str, table: str, columns: Iterable[str]) -> str:
     return _WHOLE_ROW.sub(whole, text)
 
 
-_WHOLE_ROW = re.compile(
+_WHOLE_ROW = pattern(
     r"""'(?:[^']|'')*'|(?<![\w".])(?P<name>"(?:[^"]|"")*"|\w+)(?P<all>\.\*(?P<test>\s+IS\s+(?:NOT\s+)?NULL\b)?)?"""
 )
 
@@ -186,7 +188,7 @@ def in_full(text: str, types: Mapping[str, str], sequences: Mapping[str, str]) -
     return _NAMES.sub(full, text)
 
 
-_NAMES = re.compile(
+_NAMES = pattern(
     r"""'(?P<sequence>(?:[^']|'')*)'::regclass\b|'(?:[^']|'')*'|(?<!::)"(?:[^"]|"")*"|"""
     r"""::(?P<type>"(?:[^"]|"")+"|\w+)(?![\w.])"""
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fixer.model.expression.names import TOKEN, names_column, unquoted
+from fixer.model.expression.patterns import pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def column_of(element: str) -> tuple[str, str]:
     return (unquoted(found[1]), found[2]) if found else ("", element)
 
 
-_COLUMN = re.compile(r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)((?: .*)?)', re.DOTALL)
+_COLUMN = pattern(r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)((?: .*)?)', re.DOTALL)
 
 
 def compared(element: str) -> tuple[str, str]:

@@ -14,19 +14,20 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple, TypeVar
 
 from fixer.model.expression import as_needed
+from fixer.model.expression.patterns import pattern
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
 
 T = TypeVar("T")
-_LINE_END = re.compile(r"\r\n?")
+_LINE_END = pattern(r"\r\n?")
 _BODY = "BEGIN ATOMIC"  # begins a body of a function that PostgreSQL keeps parsed, and prints in words of its own
 # What servers of several versions print otherwise in a definition that means the same.
-_QUALIFIER = re.compile(r'(?:"(?:[^"]|"")+"|\b[^\W\d][\w$]*)\.(?=["\w*])')
-_LOOSE = re.compile(r"[\s()]+")
+_QUALIFIER = pattern(r'(?:"(?:[^"]|"")+"|\b[^\W\d][\w$]*)\.(?=["\w*])')
+_LOOSE = pattern(r"[\s()]+")
 # From PostgreSQL 14 on, calls in the words of SQL are printed as such: EXTRACT(year FROM a), not date_part('year', a).
 _AS_SQL = 14
-_WORDS = re.compile(r"\w+")
-_OF_CALLS = re.compile(
+_WORDS = pattern(r"\w+")
+_OF_CALLS = pattern(
     r"""extract | date_part | from | for | trim | both | leading | trailing | [blr]trim | substring | position | in
       | overlay | placing | timezone | at | time | zone | normalize | similar | collation | text""",
     re.IGNORECASE | re.VERBOSE,

@@ -5,10 +5,10 @@ What is unique in a partition of one value is so in the whole table together wit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 from fixer.model.expression import as_needed, canonical, column_of, tail_of, unquoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Probe
 from fixer.model.obstacle import ApartIndex, PartitionKey
 from fixer.model.table import Index, QName, Table
@@ -17,7 +17,7 @@ from fixer.sql.compose import SQL, Composable, Literal, all_of, any_of
 from fixer.sql.types import family
 from fixer.sql.uniques import Claim, keys_if
 
-_NAMES = re.compile(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
+_NAMES = pattern(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
 _UNIQUE = ("p", "u", "unique")  # kinds of indexes that are apart
 # A partition, or one above it, whose bound allows one value of a column: a list of one, or a range that is no longer.
 _SINGLE = SQL(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from fixer.model.expression import column_of, compared
+from fixer.model.expression.patterns import pattern
 from fixer.model.step import Hazard, Part, Phase, RefusalError
 from fixer.model.table import Index, Table
 from fixer.sql import ddl
@@ -13,7 +13,7 @@ from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.uniques import claim, excluding
 
-_RANGES = re.compile(r"(?:int4|int8|num|ts|tstz|date)range\b")
+_RANGES = pattern(r"(?:int4|int8|num|ts|tstz|date)range\b")
 
 
 @dataclass(frozen=True)

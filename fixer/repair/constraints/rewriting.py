@@ -9,6 +9,7 @@ from functools import partial
 
 from fixer.model.contract import Contract
 from fixer.model.expression import canonical, names_column, tail_of
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Probe
 from fixer.model.obstacle import ApartCheck, ApartIndex
 from fixer.model.schema import Schema
@@ -22,7 +23,7 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.following import orphaned
 
 Refused = tuple[str, Callable[[], Probe]]
-_LABEL = re.compile(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
+_LABEL = pattern(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
 _UNIQUE = ("p", "u", "unique")  # kinds of indexes of single partitions
 _ANYWHERE = SQL("true")
 _NEW, _ALIKE = SQL("t.pgmend_new"), SQL("t.pgmend_alike")

@@ -12,23 +12,24 @@ from collections.abc import Iterator
 from enum import Enum
 
 from fixer.model.expression import TEXT, parts_of_name
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Function, Schema
 from fixer.model.table import Column, QName, Sequence
 from fixer.sql.types import family
 
-DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
-_CALL = re.compile(r"((?:\w|\"(?:[^\"]|\"\")*\"|\.)+)\s*\(")
-_CHANCE = re.compile(r"\b(?:random\w*|gen_random\w*|uuid\w*|clock_timestamp|timeofday)\b", re.IGNORECASE)
+DRAW = pattern(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
+_CALL = pattern(r"((?:\w|\"(?:[^\"]|\"\")*\"|\.)+)\s*\(")
+_CHANCE = pattern(r"\b(?:random\w*|gen_random\w*|uuid\w*|clock_timestamp|timeofday)\b", re.IGNORECASE)
 # What a body may say without drawing a number: PostgreSQL's own functions, and words before a parenthesis.
-_IDLE = re.compile(
+_IDLE = pattern(
     r"(?:pg_catalog\.)?(?:max|min|count|sum|coalesce|nullif|greatest|least|abs|mod|round|floor|ceil|ceiling|trunc|cast|power"
     r"|currval|lastval|length|extract|date_part|to_char|to_number|to_date|numeric|char|varchar|date_trunc|md5|hashtext"
     r"|random|now|clock_timestamp|timeofday|select|from|where|and|or|not|in|any|all|exists|values|return|returns|as|if|elsif|when"
     r"|then|else|case|on|over|by|union|join|lateral|begin|declare|into|array|row|returning)",
     re.IGNORECASE,
 )
-_WRITES = re.compile(r"\b(?:nextval|insert|update|delete|merge|execute|call|perform|lock)\b", re.IGNORECASE)
-_READS = re.compile(r"\bfrom\b", re.IGNORECASE)
+_WRITES = pattern(r"\b(?:nextval|insert|update|delete|merge|execute|call|perform|lock)\b", re.IGNORECASE)
+_READS = pattern(r"\bfrom\b", re.IGNORECASE)
 
 
 class Draws(Enum):

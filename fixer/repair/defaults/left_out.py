@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer.model.expression import TEXT, as_needed, names_column, tail_of
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
@@ -25,21 +26,21 @@ from fixer.sql.types import element, family, shape
 from fixer.sql.uniques import compared
 
 # Names of others, and what asks who is connected.
-_OTHERS = re.compile(
+_OTHERS = pattern(
     r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\("
     r"|\b(?:(?:current|session|system)_(?:user|role|catalog|schema)|user)\b(?!\")",
     re.IGNORECASE,
 )
 # What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
-_CONSTANT = re.compile(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
+_CONSTANT = pattern(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
 _FIRING = ("O", "A")
-_CALL = re.compile(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
-_RAISES = re.compile(
+_CALL = pattern(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
+_RAISES = pattern(
     r"^(?:(?!\b(?:if|case|loop|exit|return)\b).)*\braise\b(?!\s+(?:notice|warning|info|log|debug)\b)",
     re.IGNORECASE | re.DOTALL,
 )
-_CATCHES = re.compile(r"\bexception\s+when\b", re.IGNORECASE)
-_NULL = re.compile(r"\s*(?:select\s+null(?:::[\w ]+)?|begin\s+return\s+null\s*;\s*end)\s*;?\s*", re.IGNORECASE)
+_CATCHES = pattern(r"\bexception\s+when\b", re.IGNORECASE)
+_NULL = pattern(r"\s*(?:select\s+null(?:::[\w ]+)?|begin\s+return\s+null\s*;\s*end)\s*;?\s*", re.IGNORECASE)
 # Values that a column of each family takes, for the first columns of a row.
 _NUMBERS, _MOMENTS = ("3", "7", "5", "2", "8"), tuple(f"'2001-02-0{day}'" for day in (3, 7, 5, 2, 8))
 _PLAIN = {

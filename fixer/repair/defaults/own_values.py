@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import names_column
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema.code import Coded
 from fixer.model.step import Added, Effect, Fill, Hazard, Lock, Part, Phase, RefusalError, Shape, Step
 from fixer.model.table import Column, QName, Table
@@ -26,16 +27,16 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import family, shape
 
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
-_CAST = re.compile(rf"::\s*{_NAME}(?:\.{_NAME})?")
+_CAST = pattern(rf"::\s*{_NAME}(?:\.{_NAME})?")
 # Calls that give all rows of a statement one value, and types that are written like a call.
-_SETTLED = re.compile(
+_SETTLED = pattern(
     "now|(statement|transaction)_timestamp|to_(timestamp|date|char)|date_trunc|make_(date|interval)|age|timezone|extract"
     "|coalesce|nullif|greatest|least|concat|lower|upper|md5|cast|array|row|jsonb?_build_(object|array)"
     "|numeric|decimal|(var)?char|character|varying|bit|time|timestamp|interval",
     re.IGNORECASE,
 )
-_DRAWS = re.compile(r"\bnextval\(", re.IGNORECASE)
-_CALL = re.compile(r"(\w+)\"?\s*\(")
+_DRAWS = pattern(r"\bnextval\(", re.IGNORECASE)
+_CALL = pattern(r"(\w+)\"?\s*\(")
 
 
 def may_differ(column: Column, table: QName, contract: Contract) -> bool:

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fixer.model.contract import Contract
+from fixer.model.finding import Places
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints.foreign_keys import is_comparable, is_indexed
 from fixer.repair.quarantine.circles import around
-from fixer.repair.quarantine.going import after, by_turns, expected, of_part, seen, together
+from fixer.repair.quarantine.going import after, at_places, by_turns, expected, of_part, seen, together
 from fixer.repair.quarantine.leaving import move, move_jointly
 from fixer.repair.rows import Going, Rivals, counted, identity, places, rewrite
 from fixer.sql import compose as q
@@ -114,10 +115,12 @@ class Mover:
         found, lacking = ([key for key in each if set(key.target_columns) != set(kept)] for each in (keys, missing))
         return found, lacking
 
-    def orphans(self, key: ForeignKey, *, rows: int, after_those: Composable | None = None) -> Iterator[Part]:
+    def orphans(
+        self, key: ForeignKey, *, rows: int, after_those: Composable | None = None, stand: Places | None = None
+    ) -> Iterator[Part]:
         """Yield the steps that quarantine, adopt or empty rows without a parent under a wanted foreign key.
 
-        `after_those` is the condition for parents that will have gone by then.
+        `after_those` is the condition for parents that will have gone by then; today's orphans `stand` at these places.
         """
         parent = self.actual.tables.get(key.target)
         if parent and parent.heirs:
@@ -126,15 +129,13 @@ class Mover:
             )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        expects = expected(key, condition, after_those, self.actual, self.contract)
-        after = () if after_those is None else (key.target,)
-        going = Going(condition, reason, rows, find=find, expects=expects, after=after)
+        expects = expected(key, condition, after_those, self.actual, self.contract) or at_places(stand, condition)
+        beyond = () if after_those is None else (key.target,)
+        going = Going(condition, reason, rows, find=find, expects=expects, after=beyond)
         for part in self._settle(Phase.ORPHANS, key, going):
             step = part.atomic
-            own = step.table in self.actual.wholes(key.table) and (
-                step.effect.moves or set(step.effect.changes) <= set(key.columns)
-            )
-            settles = own and not step.shape.orphans_by
+            emptied = step.effect.moves or set(step.effect.changes) <= set(key.columns)
+            settles = emptied and step.table in self.actual.wholes(key.table) and not step.shape.orphans_by
             yield part.settling(key.columns, self._rule(key)[1]) if settles else part
 
     def _orphaned(self, key: ForeignKey) -> Composable:

@@ -8,11 +8,9 @@ from fixer.model.finding import Places
 from fixer.model.step import Part, Phase
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.quarantine.leaving import move
-from fixer.repair.rows import Going, Rivals
+from fixer.repair.rows import SEEN, Going, Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
-
-SEEN = 2_000  # places that one condition names: with more, it takes longer to read than to search
 
 
 def move_copies(

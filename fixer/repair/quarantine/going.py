@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fixer.model.contract import Contract
+from fixer.model.finding import Places
 from fixer.model.schema import Schema
 from fixer.model.step import Phase
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints.foreign_keys import old_text_key
 from fixer.repair.probe import within
-from fixer.repair.rows import Going
+from fixer.repair.rows import SEEN, Going
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.following import Turns, before, reason_after, reason_of, reason_under, under, with_descendants
@@ -78,3 +79,10 @@ def expected(
         gone = SQL("SELECT {}::text FROM {} AS t WHERE {}").format(q.column(legacy), parent, lost)
         return SQL("(({}) OR {}::text IN ({}))").format(orphans, text, gone)
     return None if after_those is None else SQL("({} OR {})").format(orphans, under(key, after_those))
+
+
+def at_places(stand: Places | None, condition: Composable) -> Composable | None:
+    """Return a condition that finds rows at the places where the check found them; None where they are too many."""
+    found = [place for place, *_ in stand.rows] if stand else []
+    here = SQL("t.ctid = ANY ({}::tid[]) AND ({})").format(Literal(found), condition)
+    return here if 0 < len(found) <= SEEN else None

@@ -6,11 +6,11 @@ made. If there is none, the lowest key stays, which is the oldest only if a sequ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixer.model.contract import Contract
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
 from fixer.repair.constraints.foreign_keys import is_comparable
@@ -20,7 +20,7 @@ from fixer.sql.types import family
 
 _MOMENTS = ("date", "timestamp", "timestamptz")
 _MADE = frozenset(("created", "creation", "inserted", "registered", "added"))
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_WORDS = pattern(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from rich.text import Text
 from fixer.model.finding import POINTS, UNREADABLE
 from fixer.report.explain.told import Example, Seen, Told
 from fixer.report.findings import CURES
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 VERSION = 1
 WIDEST = 100  # columns; longer lines are hard to read

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from fixer.errors import UsageError
+from fixer.model.expression.patterns import pattern
 
 _DEFECTS = Path(__file__).parents[2] / "defects"
 _SEEN = Path(__file__).with_name("seen.json")
-_CLAIMS = re.compile(r"(?P<what>.+?) Costs: (?P<costs>.+?) Cure: (?P<cure>.+?)(?: Hint: (?P<hint>.+))?")
+_CLAIMS = pattern(r"(?P<what>.+?) Costs: (?P<costs>.+?) Cure: (?P<cure>.+?)(?: Hint: (?P<hint>.+))?")
 
 
 @dataclass(frozen=True)

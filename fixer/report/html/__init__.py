@@ -19,8 +19,8 @@ from fixer.report.html.findings import Kind
 from fixer.report.html.markup import Markup
 from fixer.report.html.page import Head
 from fixer.report.html.values import Values
-from fixer.report.tables import counted
 from fixer.report.text import plan_words
+from fixer.report.words import counted
 
 Sections = dict[str, Markup]
 _NOBODY: Mapping[QName, int] = MappingProxyType({})

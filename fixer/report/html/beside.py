@@ -9,7 +9,7 @@ from fixer.model.report import Report
 from fixer.report.html.anchors import Anchors
 from fixer.report.html.markup import Markup, code, inner, name_of, tag
 from fixer.report.html.values import Values
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 
 def section(report: Report, anchors: Anchors, values: Values) -> Markup:

@@ -10,7 +10,7 @@ from fixer.report.findings import cure_of
 from fixer.report.html.anchors import Anchors
 from fixer.report.html.markup import Markup, code, inner, name_of, tag
 from fixer.report.html.values import Values
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 _STATES = {"error": ("✗", "bad", "error"), "warning": ("!", "warn", "warning"), "info": ("·", "dim", "note")}
 

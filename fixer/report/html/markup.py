@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from fixer.model.expression.patterns import pattern
 
 _VOID = frozenset(["br", "hr", "input", "link", "meta"])
 _SIGNS = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 # What a page may not hold, and signs that show nothing but change what stands beside them.
 _NOTHING = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
-_UNSEEN = re.compile(
+_UNSEEN = pattern(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
     f"\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f{_NOTHING}]"
 )

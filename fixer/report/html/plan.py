@@ -9,8 +9,8 @@ from fixer.model.step import APART, Lock
 from fixer.model.table import QName
 from fixer.report.html.markup import Markup, Value, code, inner, name_of, tag
 from fixer.report.html.values import Values
-from fixer.report.tables import bytes_of, time_of
 from fixer.report.text import command_of, hazards_of, plan_words, published
+from fixer.report.words import bytes_of, time_of
 
 _WAITS = {
     Lock.ACCESS_EXCLUSIVE: "reading and writing wait",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fixer.model.finding import Finding
 from fixer.report.findings import is_unsaid
 from fixer.report.html.markup import Markup, tag
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 
 def section(

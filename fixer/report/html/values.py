@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from psycopg2.sql import Composable, Composed, Identifier
 
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import UNREADABLE, Finding
 from fixer.model.report import Comparison
 from fixer.model.table import QName, Table
@@ -15,9 +16,9 @@ from fixer.repair.probe import shown
 from fixer.sql.types import family
 
 HIDDEN = "…"
-_PAIRED = re.compile(r"pgmend_[ko](\d+)")  # cells of the key of a row, and of one that it conflicts with
+_PAIRED = pattern(r"pgmend_[ko](\d+)")  # cells of the key of a row, and of one that it conflicts with
 _NUMBERS = ("integer", "uuid")  # families whose values name a row and say nothing of it
-_QUOTED = re.compile(r'"[^"]*"')
+_QUOTED = pattern(r'"[^"]*"')
 _ERROR = "could not be read: "
 
 

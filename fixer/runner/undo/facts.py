@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Detail, Item
 from fixer.sql import compose as q
@@ -14,7 +14,7 @@ Titled = tuple[str, Composable]
 STORED = ("storage", "compression", "statistics")  # facts of a column: how its cells are stored and sampled
 _COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
-_ONLY = re.compile(r'^(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")+"|\w+) ON )ONLY ')  # of one that partitions have, too
+_ONLY = pattern(r'^(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")+"|\w+) ON )ONLY ')  # of one that partitions have, too
 SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 

@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
+from fixer.model.expression.patterns import pattern
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.repair.rows import counted
@@ -22,7 +23,7 @@ from fixer.runner.undo.stray_values import strays
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
-_CHECK = re.compile(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
+_CHECK = pattern(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
 # Grants that the run took over from the table are no reason, also on a column that was renamed since; nor any where
 # default privileges give new views some.
 _ON_A_VIEW = """

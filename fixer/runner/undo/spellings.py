@@ -15,14 +15,15 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
+from fixer.model.expression.patterns import pattern
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
-_CAST = re.compile(r'\)::(?:"(?:[^"]|"")+"|[\w .(),])+?\[\]')
-_PART = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
+_CAST = pattern(r'\)::(?:"(?:[^"]|"")+"|[\w .(),])+?\[\]')
+_PART = pattern(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
 
 log = logging.getLogger("pgmend.undo")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.expression.patterns import pattern
 from fixer.model.step import JOURNAL, Added
 from fixer.model.table import QName
 from fixer.repair.rows import counted
@@ -13,7 +12,7 @@ from fixer.runner.journal.definitions import Item
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
-_CONSTANT = re.compile(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[\w\s\"(),.\[\]]+)?")
+_CONSTANT = pattern(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[\w\s\"(),.\[\]]+)?")
 
 
 def strays(cursor: Cursor, table: QName, added: Added[str], new: Item, kept: Item) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 
 from fixer.errors import UsageError, option
 from fixer.model.contract import Contract
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import QName
 from fixer.snapshots.masks.values import Masks
 from fixer.snapshots.moving import Rows
@@ -20,18 +21,18 @@ _TEXTS = ("text", "character varying", "character", "citext", "name")
 _DOCUMENTS, _ADDRESSES = ("json", "jsonb"), ("inet", "cidr", "macaddr", "macaddr8")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
 # Names of columns that hold personal data (a part of a name, between underscores or humps).
-PERSONAL = re.compile(
+PERSONAL = pattern(
     r"e?mail|name|login|phone|mobile|fax|street|address|city|zip|postcode|postal|birth|dob|passw|pwd|hash|salt|secret"
     r"|token|api_?key|ssn|tax|passport|licen[cs]e|iban|card|account|client_id|nick|contact|note|comment|remark|bio"
     r"|description|message|subject|title|ip_|_ip$|^ip$|agent|session|cookie|latitude|longitude",
     re.IGNORECASE,
 )
-_DAYS = re.compile(r"birth|dob", re.IGNORECASE)
-_DIGITS = re.compile(r"phone|mobile|fax|ssn|passport|card|iban", re.IGNORECASE)
-_LITERAL = re.compile(r"'((?:[^']|'')*)'")
+_DAYS = pattern(r"birth|dob", re.IGNORECASE)
+_DIGITS = pattern(r"phone|mobile|fax|ssn|passport|card|iban", re.IGNORECASE)
+_LITERAL = pattern(r"'((?:[^']|'')*)'")
 _CODES, _REPEATS = 32, 3  # at most so many values, each so often: these are codes, which tell nobody
-_CODE = re.compile(r"[\w .:/+-]{1,40}")
-_LENGTH = re.compile(r"\((\d+)\)")
+_CODE = pattern(r"[\w .:/+-]{1,40}")
+_LENGTH = pattern(r"\((\d+)\)")
 
 
 @dataclass(frozen=True)

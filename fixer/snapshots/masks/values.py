@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from ipaddress import ip_interface
 
+from fixer.model.expression.patterns import pattern
 from fixer.snapshots.spool import array, members
 
-_EMAIL = re.compile(r"\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_HEX = re.compile(r"(?:\\x|0x)?[0-9a-fA-F]{16,}")
+_EMAIL = pattern(r"\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*")
+_UUID = pattern(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_HEX = pattern(r"(?:\\x|0x)?[0-9a-fA-F]{16,}")
 # What a hash begins with, which says how it was made: $2b$12$, $argon2id$v=19$m=65536,t=3,p=4$, pbkdf2:sha256:260000$.
-_SCHEME = re.compile(
+_SCHEME = pattern(
     r"\$[a-z0-9-]+\$(?:v=\d+\$)?(?:[\w=,]+\$)?|(?:pbkdf2|scrypt)[:_][\w:]+\$|\{[A-Z0-9-]+\}|SCRAM-SHA-256\$\d+:"
 )
-_PLAIN = re.compile(
+_PLAIN = pattern(
     r"\s*(?:[-+]?\d+(?:\.\d*)?|true|false|yes|no|on|off|t|f|\d{4}-\d\d-\d\d(?:[ T][\d:.]+(?:Z|[-+][\d:]+)?)?)\s*", re.I
 )
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T][\d:.]+(?:Z|[-+][\d:]+)?)?")
+_MOMENT = pattern(r"\d{4}-\d\d-\d\d(?:[ T][\d:.]+(?:Z|[-+][\d:]+)?)?")
 RESERVED = ("example", "test", "invalid", "localhost")  # domains of nobody (RFC 2606)
 _TRIES = 10_000
 _CLASSES = ("bcdfghjklmnpqrstvwxz", "aeiouy", "BCDFGHJKLMNPQRSTVWXZ", "AEIOUY", "123456789")

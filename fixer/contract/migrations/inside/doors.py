@@ -11,7 +11,6 @@ import ctypes
 import importlib
 import os
 import platform
-import re
 import struct
 import sys
 from collections.abc import Mapping
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import Any, NoReturn  # Any: what drivers and SQLAlchemy hand over
 
 from fixer.contract.migrations.inside.line import Line
+from fixer.model.expression.patterns import pattern
 
 HOST = "pgmend.invalid"  # stands for the place in every URL: no name service knows it (RFC 2606)
-URL = re.compile(r"(?P<scheme>postgres(?:ql)?(?:\+\w+)?)://[^/?#]*(?:/(?P<name>[^?#]*))?(?P<query>\?[^#]*)?")
-_LEFT_OUT = re.compile(
+URL = pattern(r"(?P<scheme>postgres(?:ql)?(?:\+\w+)?)://[^/?#]*(?:/(?P<name>[^?#]*))?(?P<query>\?[^#]*)?")
+_LEFT_OUT = pattern(
     r"ssl.*|direct_tls|host|hostaddr|port|user|password|passfile|require_auth|channel_binding|gss.*|krbsrvname"
 )
 _CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}  # the architecture, and the number of socket()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any  # what SQLAlchemy and Alembic hand over
 
 from fixer.contract.migrations.inside.doors import URL, Doors, url_like
 from fixer.contract.migrations.inside.statements import words_of
+from fixer.model.expression.patterns import pattern
 
-_ASYNC = re.compile(r"\b(?:async_engine_from_config|create_async_engine|AsyncEngine)\b")
+_ASYNC = pattern(r"\b(?:async_engine_from_config|create_async_engine|AsyncEngine)\b")
 _SYSTEM = ("/proc/", "/dev/", "/sys/", "/etc/", "/usr/", "/lib")
 
 

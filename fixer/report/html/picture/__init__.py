@@ -13,7 +13,7 @@ from fixer.report.html.picture.choosing import choose
 from fixer.report.html.picture.drawing import draw, hues, sample, swatch
 from fixer.report.html.picture.graph import Box, Graph, State
 from fixer.report.html.values import Values
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 SMALL = 720  # pixels up to which a picture keeps its size on every screen
 _ZOOMS = (("fit", "whole"), ("full", "100 %"), ("twice", "200 %"))

@@ -10,7 +10,7 @@ from fixer.model.table import QName
 from fixer.report.html.markup import Markup, inner, tag, visible
 from fixer.report.html.picture.graph import Box, Graph, Line, Row, State
 from fixer.report.html.picture.places import Places, Point, Size, place
-from fixer.report.tables import counted
+from fixer.report.words import counted
 
 HEAD, SCHEMA, ROW, FOOT, PAD = 26.0, 14.0, 18.0, 18.0, 10.0
 WIDE, NARROW = 270.0, 120.0  # boxes
