@@ -39,6 +39,8 @@ _EXTENSIONS = """
 SELECT format('%s %s %s', e.extname, e.extversion, n.nspname) FROM pg_catalog.pg_extension AS e
   JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace ORDER BY 1
 """
+# As ICU, libxml or lz4, without which a server may be built.
+_UNBUILT = re.compile(r"not supported (?:in|by) this build|requires the server to be built with")
 _SHOWN = 3  # extensions that a message names
 _ROLE = pattern(r'\brole ".*" does not exist')
 # Listeners of models may replace functions, and alter sequences, that stand in the target already.
@@ -121,6 +123,8 @@ class Place:
             named = [each for each in self.lacking if each in words] or self.lacking
             more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
             why = f"The throw-away database cannot have what the target has of {', '.join(named[:_SHOWN])}{more}"
+        elif _UNBUILT.search(str(error)):
+            why = "The throw-away server was built without it"
         elif error.sqlstate in _UNLIKE and self.version != wanted:
             why = f"The throw-away database is of PostgreSQL {self.version}, the target of {wanted}"
         else:

@@ -63,14 +63,15 @@ def _way_out(refused: Refused) -> str:
     """Return what a person can do, with the statement."""
     where = f" ({refused.place})" if refused.place else ""
     way = f"correct it in the contract{where}: {refused.statement}"
-    if schema := _NO_SCHEMA.search(refused.said):
+    said = refused.said.partition(". The throw-away ")[0]  # PostgreSQL's own words
+    if schema := _NO_SCHEMA.search(said):
         return f"let the contract say CREATE SCHEMA {as_needed(schema[1])}; before it, or {way}"
-    named = extension_of(names_in(refused.said))
-    if found := _NO_CLASS.search(refused.said):
+    named = extension_of(names_in(said))
+    if found := _NO_CLASS.search(said):
         named = f"btree_{found[1]}"
-    if named and (found or _NOT_THERE.search(refused.said)):
+    if named and (found or _NOT_THERE.search(said)):
         return f"run CREATE EXTENSION {as_needed(named)}; in the database if that has it, or {way}"
-    if _NOT_THERE.search(refused.said):
+    if _NOT_THERE.search(said):
         return f"let the contract make what is missing, or install the extension in the database that has it, or {way}"
     return way
 

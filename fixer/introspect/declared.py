@@ -61,7 +61,7 @@ def _choose(cursor: Cursor, schemas: Sequence[str]) -> None:
 def read_types(cursor: Cursor, *, lone: bool = True) -> dict[QName, tuple[str, ...]]:
     """Return the types that columns of the schemas in the setting `pgmend.schemas` need, as Schema.types has them.
 
-    With `lone`, also those of these schemas that no column needs.
+    With `lone`, also those that no column needs, of any schema: one may hold nothing but types.
     """
     chosen = "on" if lone else ""
     cursor.execute(f"SELECT set_config('pgmend.lone', '{chosen}', true);\n{query('wanted_types')}")

@@ -14,6 +14,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, I
 
 import fixer as library
 from fixer.contract.pieces import taken_apart
+from fixer.defects import refused_definition
+from fixer.model.contract import Contract, Hints, Refused
+from fixer.model.schema import Schema
+from fixer.model.table import QName
 from lab.database import Database, lent_copy, role
 from lab.laboratory import Laboratory
 from lab.process import fixer
@@ -114,6 +118,10 @@ MISSING = {
     "a schema alone": ("CREATE TABLE billing.a ()", "say CREATE SCHEMA billing; before it"),
     "a schema": ("CREATE VIEW billing.v AS SELECT 1", "let the contract say CREATE SCHEMA billing;"),
     "an extension": ("CREATE INDEX ON t USING gin (x gin_trgm_ops)", "run CREATE EXTENSION pg_trgm;"),
+    "a library": (
+        "CREATE COLLATION c (provider = icu, locale = 'de')",
+        "The throw-away server was built without it: name a server that is like the target: --scratch",
+    ),
 }
 
 
@@ -253,3 +261,15 @@ def test_a_statement_is_taken_apart(statement: str, what: tuple[str, ...], piece
 @pytest.mark.parametrize("statement", ["SELECT 1", "DROP TABLE t", "INSERT INTO t VALUES (1)", "DO $$ BEGIN END $$"])
 def test_what_makes_no_part_of_a_table_is_not_taken_apart(statement: str) -> None:
     assert taken_apart(statement) is None
+
+
+def test_an_extension_that_the_target_has_is_not_what_it_lacks() -> None:
+    lacks = "The throw-away database cannot have what the target has of cube: name a server that is like the target"
+    said = f'collation "c" does not exist (42704). {lacks}'
+    column = Refused(QName("public", "a"), "the column b", "b", said, 'b text COLLATE "c"')
+    found = refused_definition.detect(Schema(), Contract("schema.sql", Schema(), Hints(), refused=(column,)))
+
+    assert [each.repair.refusal for each in found] == [
+        "let the contract make what is missing, or install the extension in the database that has it, or correct it in"
+        ' the contract: b text COLLATE "c"'
+    ]

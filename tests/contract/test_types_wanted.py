@@ -137,3 +137,14 @@ def test_a_check_over_a_column_to_come_is_asked_although_its_enum_is_to_come_as_
 
     assert {slug for slug, _ in said} == {"broken-check", "missing-check", "missing-column"}
     assert (ended.stderr, *left) == ("", [2, 3], {})
+
+
+def test_a_type_in_a_schema_of_types_alone_is_missed(empty: Database, tmp_path: Path) -> None:
+    """No table there needs it."""
+    contract = tmp_path / "schema.sql"
+    contract.write_text("CREATE SCHEMA types; CREATE DOMAIN types.word AS text; CREATE TABLE a (n int);")
+    empty.run("CREATE SCHEMA types; CREATE TABLE a (n int); CREATE SCHEMA more; CREATE DOMAIN more.word AS text")
+    missed = found(empty, contract)
+    library.apply(resolve(empty.dsn), str(contract))
+
+    assert (missed, found(empty, contract)) == ({("missing-type", "types.word"): "automatic"}, {})

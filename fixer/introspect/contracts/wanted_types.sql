@@ -1,6 +1,6 @@
 -- The types of users' own that columns of the wanted schemas need, those first that others are made of; but enums that
--- columns alone need. If pgmend.lone is set, also those of these schemas that no column needs. Each with the statement
--- that creates it, and the functions that this calls. Paste into psql after:
+-- columns alone need. If pgmend.lone is set, also those that no column needs, of any schema. Each with the statement that
+-- creates it, and the functions that this calls. Paste into psql after:
 --   SET search_path = pg_catalog, pg_temp;  SET pgmend.schemas = '{public}';  SET pgmend.lone = 'on';
   WITH RECURSIVE reached AS (
        SELECT a.atttypid AS oid, 0 AS depth, true AS held
@@ -14,7 +14,7 @@
          FROM pg_catalog.pg_type t
          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         WHERE current_setting('pgmend.lone', true) = 'on' AND t.oid >= 16384 AND t.typtype IN ('e', 'd', 'c', 'r')
-          AND n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+          AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'fixer_journal', 'fixer_quarantine')
           AND (t.typtype <> 'c' OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
                             JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
