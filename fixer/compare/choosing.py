@@ -38,7 +38,8 @@ _COPIES = (
 )
 _OLD_KEY = "\0key"  # no column: the primary key that a table has and the contract replaces
 _RIGHTS = "\0rights"  # no column: those on a table as such, which need nothing but the table
-_ASIDE = ("swallowing-trigger",)  # what no repair depends on: while one writes rows, it is switched off
+# What no repair depends on: a trigger is switched off while one writes rows; the application's rights are not ours.
+_ASIDE = ("swallowing-trigger", "lost-grants")
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
@@ -161,6 +162,8 @@ def _places(finding: Finding) -> Iterator[_Place]:
     if isinstance(finding.about, OfGrants):
         yield finding.table, _RIGHTS
         yield from finding.about.columns
+    if isinstance(finding.about, OfCode) and finding.about.wanted.key.kind == Kind.SECURITY:
+        yield finding.table, None  # without its policies, it would close the table
     if isinstance(finding.about, OfCode):
         yield from ((need, None) for need in finding.about.wanted.needs)
         return

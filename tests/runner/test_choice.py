@@ -427,3 +427,35 @@ def test_rights_on_a_column_that_is_left_out_are_left_out(
         left = {f"{f.slug} {f.object}" for f in case.check().findings if f.severity == "error"}
         counted = {"missing-column public.t.m", "missing-grant public.t_m_seq"} if skip == COLUMNS else set()
         assert left == {"missing-column public.t.n %", "missing-grant public.t"} | counted
+
+
+def secured() -> str:
+    return """
+    CREATE TABLE t (id integer PRIMARY KEY, n integer UNIQUE);
+    CREATE TABLE u (id integer PRIMARY KEY, n integer NOT NULL);
+    ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE u ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY p ON t USING (id > 0); CREATE POLICY p ON u USING (n > 0);
+    """
+
+
+LOST = """
+DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET pgmend.role = pg_monitor', current_database()); END$$;
+ALTER TABLE t RENAME TO t_of_old; ALTER TABLE u DISABLE ROW LEVEL SECURITY; ALTER TABLE u DROP COLUMN n CASCADE
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_lost_rights_hold_up_nothing_and_policies_hold_up_what_would_close_a_table(
+    laboratory: Laboratory, mode: str
+) -> None:
+    specimen = Specimen("", "", contract=secured, setup="INSERT INTO u VALUES (1, 1)")
+    with laboratory.database(max(VERSIONS), specimen) as case:
+        case.break_(LOST)
+        skip = ("lost-grants:public.t", "lost-grants:public.u", "missing-column:public.u.n")
+        case.apply(mode=mode, allow_hazards="all", skip=skip)
+
+        left = {f"{f.slug} {f.object}" for f in case.check().findings if f.severity == "error"}
+        assert left == {
+            *("lost-grants public.t", "lost-grants public.u", "missing-column public.u.n", "missing-policy public.u.p"),
+            "missing-row-security public.u.ENABLE ROW LEVEL SECURITY",
+        }
