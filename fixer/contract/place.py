@@ -40,7 +40,7 @@ SELECT format('%s %s %s', e.extname, e.extversion, n.nspname) FROM pg_catalog.pg
   JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace ORDER BY 1
 """
 # As ICU, libxml or lz4, without which a server may be built.
-_UNBUILT = re.compile(r"not supported (?:in|by) this build|requires the server to be built with")
+_UNBUILT = pattern(r"not supported (?:in|by) this build|requires the server to be built with")
 _SHOWN = 3  # extensions that a message names
 _ROLE = pattern(r'\brole ".*" does not exist')
 # Listeners of models may replace functions, and alter sequences, that stand in the target already.
