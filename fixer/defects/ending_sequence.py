@@ -51,7 +51,10 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
     return finding.repair
 
 
-SPECIMENS = (Specimen("few are left", "SELECT setval('reviews_id_seq', 2147483000)", manual=True),)
+SPECIMENS = (
+    Specimen("few are left", "SELECT setval('reviews_id_seq', 2147483000)", manual=True),
+    Specimen("one is left", "SELECT setval('reviews_id_seq', 2147483646)", manual=True),
+)
 NEAR_MISSES = (Specimen("half of them are", "SELECT setval('reviews_id_seq', 1073741824)"),)
 
 

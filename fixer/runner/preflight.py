@@ -19,7 +19,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.plan import Guard, Plan
 from fixer.model.schema import Given, Schema, Session
 from fixer.model.schema.session import READ_ONLY, REPLICATION, effective
-from fixer.model.step import Hazard
+from fixer.model.step import APART, Hazard, Lock
 from fixer.model.table import QName
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading, tables
@@ -27,6 +27,7 @@ from fixer.sql.by_hand import joining
 
 _TAG = pattern(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
 _OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
+_OF_ROWS = (Lock.NONE, Lock.ROW_EXCLUSIVE)  # of steps that alter no table, and so no partition
 _OURS_IN = "plpgsql"  # the language in which the fixer's own blocks are written
 _ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}
 
@@ -134,7 +135,8 @@ def _rights(actual: Schema, plan: Plan, session: Session) -> Iterator[str]:
         table = actual.tables.get(name)
         if table and not table.owned:
             needed[f"{joining(table.owner, session)};"] = None
-    needed |= {f"{joining(owner, session)};": None for name, owner in sorted(session.below) if name in plan.tables}
+    altered = {step.table for step in plan.steps if step.lock not in _OF_ROWS and step.phase not in APART}
+    needed |= {f"{joining(owner, session)};": None for name, owner in sorted(session.below) if name in altered}
     if not session.languages.get(_OURS_IN, True):
         needed[f"GRANT USAGE ON LANGUAGE {_OURS_IN} TO {quoted(session.role)};"] = None
     if session.tablespace:

@@ -120,6 +120,10 @@ UNPLANTED = {
     "failing-unique": "an index fails only where a superuser writes pg_index, or the disk or a library is at fault",
     "different-partitioning": "no statement turns a table into a partitioned one, or gives it another key",
     "refused-definition": "the contract is at fault, and no statement in a database plants that",
+    "hindering-setting": "it would hinder the sessions that look whether its repair lost anything",
+    "missing-object": "the random contracts declare none of these kinds",
+    "unpopulated-view": "the random contracts have no materialized view",
+    "stale-generation": "it takes a function that lies about being IMMUTABLE",
     "outdated-collation": "a collation is outdated only where a superuser writes pg_database, or a library was updated",
 }
 

@@ -63,7 +63,8 @@ SELECT replace(o.type, 'default acl', 'default privilege'), o.identity
   FROM found f
  CROSS JOIN LATERAL pg_catalog.pg_identify_object(f.class, f.oid, 0) AS o
  WHERE f.oid >= 16384
-   AND (current_setting('pgmend.members')::boolean
-        OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                        WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e'))
+   -- What a type brings by itself, as a range its casts, is compared with it.
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = f.class AND d.objid = f.oid
+                      AND (d.deptype = 'i' OR d.deptype = 'e' AND NOT current_setting('pgmend.members')::boolean))
  ORDER BY 1, 2
