@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fixer.model.baseline import Baseline, Changes, Known, since
 from fixer.model.choice import EVERYTHING, Choice, Left
 from fixer.model.contract import Contract
-from fixer.model.finding import POINTS, Accepted, Finding
+from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Key
 
@@ -46,10 +46,12 @@ class Comparison:
     def unsettled(self, left: Iterable[Left]) -> list[Finding]:
         """Return the findings that break the contract, but for those in `left`.
 
-        What they depended on may be gone by now, together with the rows that it was about.
+        What they depended on may be gone by now, together with the rows that it was about. Nor is it what is left out
+        of tables that could not be read when the rest was planned, as while a type was missing.
         """
         known = {(each.slug, each.object) for each in left}
-        return [f for f in self.findings if f.breaks and (f.slug, f.object) not in known]
+        new = [f for f in self.findings if f.breaks and (f.slug, f.object) not in known]
+        return [f for f in new if not (f.left_out and (UNREADABLE, str(f.table)) in known)]
 
     @property
     def stale(self) -> tuple[Accepted, ...]:

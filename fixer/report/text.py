@@ -122,7 +122,7 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
         return Text(plan_words(run.plan), style=f"bold {'yellow' if run.plan.left else 'green'}")
     from fixer.report.tables import of_ledger
 
-    parts: list[RenderableType] = [of_ledger(run.ledger)]
+    parts: list[RenderableType] = [of_ledger(run.ledger)] if run.ledger else []
     if run.report is not None:
         parts += [of_point(number, title, ok) for number, title, ok in run.report.points]
     done, itself = f"Run {run.run}: {counted(len(run.steps), 'step')} done", is_itself(run.contract)
