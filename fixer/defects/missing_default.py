@@ -75,7 +75,8 @@ def boxes() -> sa.MetaData:
 _BOXES = "ALTER TABLE boxes ALTER COLUMN code SET DEFAULT 'none'; INSERT INTO boxes DEFAULT VALUES;"
 _EMPTY = "ALTER TABLE boxes ALTER COLUMN code DROP DEFAULT"
 _FILLS = """
-CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.code := 'none'; RETURN NEW; END $$;
+CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN NEW.code := coalesce(NEW.code, 'none'); RETURN NEW; END $$;
 CREATE TRIGGER fills BEFORE INSERT ON boxes FOR EACH ROW EXECUTE FUNCTION fill()
 """
 

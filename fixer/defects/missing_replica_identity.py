@@ -38,9 +38,9 @@ _KEYED, _NAMED = "d", "i"  # pg_class.relreplident: by the primary key, by an in
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables whose rows a publication could not tell apart, once the plan is done."""
     for wanted, found in walk.tables(actual, contract, alike=True):
-        for each in found.obstacles:
-            if isinstance(each, MutePublication) and not _is_to_come(wanted, each):
-                yield _finding(found, each)
+        mute = (each for each in found.obstacles if isinstance(each, MutePublication) and not _is_to_come(wanted, each))
+        for each in {(each.name, each.columns): each for each in mute}.values():  # partitions may lack different ones
+            yield _finding(found, each)
 
 
 def _is_to_come(wanted: Table, publication: MutePublication) -> bool:

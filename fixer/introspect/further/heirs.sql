@@ -190,8 +190,8 @@ SELECT 'open', u.root, c.relname::text, ARRAY[a.attname::text], n.nspname::text
 -- primary key alone (told), with the partitions.
 SELECT CASE WHEN i.indisprimary THEN 'told' ELSE 'mute' END, u.root, p.pubname::text,
        array_remove(array_agg(CASE WHEN i.indisprimary THEN c.oid::regclass::text END), NULL),
-       CASE WHEN i.indisprimary AND coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL
-            THEN 'n' ELSE 'O' END
+       CASE WHEN i.indisprimary IS NOT TRUE THEN c.relreplident::text
+            WHEN coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL THEN 'n' ELSE 'O' END
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
   JOIN (SELECT a.relid, b.oid, b.root
