@@ -18,33 +18,14 @@
          JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
         WHERE r.rulename <> '_RETURN' AND c.relnamespace IN (SELECT oid FROM home)
         UNION ALL
-       SELECT 'pg_catalog.pg_statistic_ext'::regclass, e.oid
-         FROM pg_catalog.pg_statistic_ext e
-        WHERE e.stxnamespace IN (SELECT oid FROM home)
-        UNION ALL
-       SELECT 'pg_catalog.pg_operator'::regclass, o.oid
-         FROM pg_catalog.pg_operator o
-        WHERE o.oprnamespace IN (SELECT oid FROM home)
-        UNION ALL
-       SELECT 'pg_catalog.pg_opclass'::regclass, k.oid
-         FROM pg_catalog.pg_opclass k
-        WHERE k.opcnamespace IN (SELECT oid FROM home)
-        UNION ALL
-       SELECT 'pg_catalog.pg_ts_config'::regclass, g.oid
-         FROM pg_catalog.pg_ts_config g
-        WHERE g.cfgnamespace IN (SELECT oid FROM home)
-        UNION ALL
-       SELECT 'pg_catalog.pg_ts_dict'::regclass, y.oid
-         FROM pg_catalog.pg_ts_dict y
-        WHERE y.dictnamespace IN (SELECT oid FROM home)
-        UNION ALL
-       SELECT 'pg_catalog.pg_collation'::regclass, l.oid
-         FROM pg_catalog.pg_collation l
-        WHERE l.collnamespace IN (SELECT oid FROM home)
-        UNION ALL
-       SELECT 'pg_catalog.pg_conversion'::regclass, w.oid
-         FROM pg_catalog.pg_conversion w
-        WHERE w.connamespace IN (SELECT oid FROM home)
+       -- Whatever else stands in a schema depends on it.
+       SELECT d.classid::regclass, d.objid
+         FROM pg_catalog.pg_depend d
+        WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid IN (SELECT oid FROM home)
+          AND d.classid IN ('pg_catalog.pg_statistic_ext'::regclass, 'pg_catalog.pg_operator'::regclass,
+                            'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_ts_config'::regclass,
+                            'pg_catalog.pg_ts_dict'::regclass, 'pg_catalog.pg_collation'::regclass,
+                            'pg_catalog.pg_conversion'::regclass)
         UNION ALL
        SELECT 'pg_catalog.pg_default_acl'::regclass, d.oid
          FROM pg_catalog.pg_default_acl d
