@@ -25,7 +25,7 @@ from pathlib import Path
 
 PORT = 5432  # names the socket only: there is no TCP
 PREFIX = "pgmend-server-"
-ROOM = 512 * 2**20  # what /dev/shm must have free before it may hold a server, besides what the order asks for
+ROOM = 512 * 2**20  # what /dev/shm must have free before it may hold a server, besides the room that is asked for
 LONGEST_SOCKET = 106  # bytes, without the final NUL
 PATIENCE = 60.0
 LINUX = sys.platform == "linux"
@@ -61,12 +61,12 @@ class EndedError(Exception):
     """The owner ended, or asked to stop, while the server was starting."""
 
 
-def main(bindir: Path, owner: int, moment: str, guises: list[str]) -> None:
-    """Start a server, say where it is, and stop it when its owner ends, which started at that moment."""
+def main(bindir: Path, owner: int, moment: str, guises: list[str], room: int) -> None:
+    """Start a server with room for so many bytes, say where, and stop it when its owner, of that moment, ends."""
     watch = Watch(owner, moment)
     try:
         guise = choose_guise(bindir, guises)
-        with home(guise) as directory, server(bindir, directory, guise, watch) as postgres:
+        with home(guise, room) as directory, server(bindir, directory, guise, watch) as postgres:
             answer(directory=str(directory))
             while postgres.poll() is None and not watch.over(1.0):
                 pass
@@ -189,9 +189,9 @@ def enter_namespace(libc: ctypes.CDLL) -> None:
 
 
 @contextlib.contextmanager
-def home(guise: str) -> Iterator[Path]:
+def home(guise: str, room: int = 0) -> Iterator[Path]:
     """Make the private directory of a server, and remove it at the end."""
-    base = choose_base(guise)
+    base = choose_base(guise, room)
     sweep(base)
     # Locked before it has its name, so that no sweep ever meets it unlocked.
     nameless = Path(tempfile.mkdtemp(prefix="." + PREFIX, dir=base))
@@ -206,11 +206,11 @@ def home(guise: str) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def choose_base(guise: str) -> Path:
+def choose_base(guise: str, room: int = 0) -> Path:
     """Choose the fastest place that has room, a short path, and lets PostgreSQL in."""
     temporary = Path(tempfile.gettempdir())
     memory = Path("/dev/shm")
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM + room
     for base in [memory, temporary] if roomy else [temporary]:
         socket = base / (PREFIX + "12345678") / f".s.PGSQL.{PORT}"
         if len(os.fsencode(socket)) <= LONGEST_SOCKET and (guise != "nobody" or open_to_all(base)):
@@ -295,5 +295,4 @@ def last_words(directory: Path) -> str:
 if __name__ == "__main__":
     os.umask(0o077)
     order = json.loads(sys.argv[1])
-    ROOM += order["room"]
-    main(Path(order["bindir"]), order["owner"], order["started"], order["guises"])
+    main(Path(order["bindir"]), order["owner"], order["started"], order["guises"], order["room"])
