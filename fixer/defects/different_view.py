@@ -44,7 +44,19 @@ def foresee(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> 
     return code.found(finding, actual)
 
 
+def _seen() -> str:
+    """Return a contract of a materialized view without an index."""
+    return "CREATE TABLE seen (id integer PRIMARY KEY); CREATE MATERIALIZED VIEW lately AS SELECT id FROM seen;"
+
+
 SPECIMENS = (
+    Specimen(
+        "one that should hold rows, by the same query",
+        "DROP MATERIALIZED VIEW lately; CREATE VIEW lately AS SELECT id FROM seen",
+        manual=True,
+        contract=_seen,
+        setup="INSERT INTO seen VALUES (1), (2)",
+    ),
     Specimen(
         "other rows, under another view",
         """CREATE OR REPLACE VIEW "Odd.%"."a open" AS SELECT id, title FROM desk.tickets WHERE id > 2""",
