@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def imported(words: str) -> list[str]:
-    """Return which of the heavy packages a process has imported once it has run these words."""
-    tail = f"import sys; print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", f"{words}\n{tail}"], cwd=ROOT, capture_output=True, text=True)
+    """Return which of the heavy packages a process imports by these words; a measured process has some before."""
+    head = "import sys; before = {*sys.modules}"
+    tail = f"print(*[name for name in {HEAVY} if name in {{*sys.modules}} - before], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", f"{head}\n{words}\n{tail}"], cwd=ROOT, capture_output=True, text=True)
     return done.stderr.split()
 
 
