@@ -117,3 +117,25 @@ def test_the_image_starts_what_there_is_and_is_not_root() -> None:
     assert re.findall(r'^ENTRYPOINT \["(\w+)"\]', image, re.M) == ["fixer"]
     assert re.findall(r"^USER (\d+)", image, re.M) == ["65532"]
     assert {*wheel["packages"], *wheel["force-include"]} <= {*re.findall(r"^COPY (\w+) /src/", image, re.M)}
+
+
+@pytest.mark.parametrize(
+    ("schema", "file", "block"),
+    [
+        ("github-actions", "action.yml", None),
+        ("github-workflows", "docs/gate.md", "on: pull_request"),
+        ("github-workflows", "docs/guides/image.md", "on: pull_request"),
+        ("gitlab-ci", "docs/gate.md", "contract:"),
+    ],
+)
+def test_what_a_pipeline_takes_is_valid_by_its_schema(
+    schema: str, file: str, block: str | None, tmp_path: Path
+) -> None:
+    text = (HOUSE / file).read_text("utf-8")
+    if block is not None:
+        (text,) = (each for each in re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S) if each.startswith(block))
+    (tmp_path / "it.yaml").write_text(text, "utf-8")
+    words = ["check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(tmp_path / "it.yaml")]
+    ended = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stdout
