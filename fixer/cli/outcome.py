@@ -5,6 +5,7 @@ An unexpected error exits 2, since 1 means findings, and its sentence says what 
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -72,12 +73,22 @@ def _ended(error: BaseException) -> int:
     code = _documented(message, error, code)
     if isinstance(error, click.ClickException):
         with suppress(OSError):
-            error.show(file=sys.stderr)
+            sys.stderr.write(_of_click(error))
     else:
         if code == INTERRUPTED and sys.stderr.isatty():
             sys.stderr.write("\n")  # the line begins with ^C
         complain(message)
     return code
+
+
+def _of_click(error: click.ClickException) -> str:
+    """Return what click says of a wrong command, which repeats what was typed: without passwords, and what to do."""
+    from fixer.connect.redact import redact
+
+    error.show(file=(said := io.StringIO()))
+    misplaced = isinstance(error, click.UsageError) and "://" in error.format_message()
+    advice = "A database is named by --dsn, or as the one argument of check and plan.\n" if misplaced else ""
+    return redact(said.getvalue(), known.target) + advice
 
 
 def _meaning(error: BaseException) -> tuple[int, str]:

@@ -102,7 +102,7 @@ def _read(path: str) -> Plan:
         return from_json(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         if "://" in path:
-            raise UsageError("apply takes a file of `fixer plan -o`; name the database by --dsn.") from None
+            raise UsageError("A plan is a file of `fixer plan -o`, not a database: name that by --dsn.") from None
         raise UsageError(f"The plan cannot be read: {error.strerror}: {path}.") from None
     except ValueError:
         raise PlanRefused(f"The file is not a plan of `fixer plan -o`: {path}.") from None

@@ -48,6 +48,12 @@ LEAKS = {
     "a lock timeout": ["apply", "--yes", "--allow-hazards", "all", "--lock-timeout", "soon"],
 }
 
+# Words before an address that stands where none belongs.
+MISPLACED = [
+    [], ["history"], ["undo"], ["undo", "3"], ["apply"], ["apply", "plan.json"], ["plan", "--mode"],
+    ["check", "--format", "json", "elsewhere"], ["prove", "--sample"], ["apply", "--allow-hazards"],
+]  # fmt: skip
+
 
 @pytest.mark.parametrize("words", LEAKS.values(), ids=LEAKS.keys())
 def test_the_password_is_seen_nowhere(guarded: Database, tmp_path: Path, words: list[str]) -> None:
@@ -63,6 +69,14 @@ def test_a_wrong_password_is_not_quoted(guarded: Database, tmp_path: Path, words
 
     assert (ended.returncode, leaks(ended, tmp_path)) == (2, [])
     assert "password of role" in ended.stderr
+
+
+@pytest.mark.parametrize("words", MISPLACED, ids=" ".join)
+def test_the_password_of_a_misplaced_address_is_seen_nowhere(tmp_path: Path, words: list[str]) -> None:
+    ended = fixer(*words, f"postgresql://guarded:{quote(PASSWORD, safe='')}@localhost/db", cwd=tmp_path)
+
+    assert (ended.returncode, leaks(ended, tmp_path)) == (2, [])
+    assert "A database is named by --dsn" in ended.stderr or "file of `fixer plan -o`" in ended.stderr
 
 
 def test_the_password_in_variables_is_seen_nowhere(guarded: Database, tmp_path: Path) -> None:

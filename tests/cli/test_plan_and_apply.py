@@ -203,7 +203,7 @@ def test_a_database_in_place_of_a_plan_file_is_named_by_the_option(broken: Datab
     ended = fixer("apply", broken.dsn.replace("://", "://me:secret@"))
 
     assert (ended.returncode, ended.stderr) == (
-        2, "fixer: apply takes a file of `fixer plan -o`; name the database by --dsn.\n"
+        2, "fixer: A plan is a file of `fixer plan -o`, not a database: name that by --dsn.\n"
     )  # fmt: skip
 
 
