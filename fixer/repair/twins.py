@@ -114,7 +114,7 @@ def _taken(twin: Twin, contract: Contract) -> str:
 def _moved(twin: Twin) -> str:
     """Return in words how to bring a twin to the schema of the missing table."""
     there, home = ".".join(map(as_needed, twin.name)), as_needed(twin.missing.schema)
-    return f"run: ALTER TABLE {there} SET SCHEMA {home};"
+    return f"run: ALTER TABLE {there} SET SCHEMA {home}"
 
 
 def _table_with(name: QName, legacy: Sequence[str], contract: Contract) -> str:

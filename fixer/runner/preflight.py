@@ -37,7 +37,8 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
     if plan.refusals:
         more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
         rest = f" To repair the rest, add {plan.way_out}." if plan.way_out else ""
-        raise NeedsPermission(f"This needs a human decision: {plan.refusals[0]}{more}. {so_far}{rest}")
+        why = f"{plan.refusals[0]}{more}"  # which may end by a statement, and that by its semicolon
+        raise NeedsPermission(f"This needs a human decision: {why}{'' if why.endswith(';') else '.'} {so_far}{rest}")
     lacking = plan.lacks(allowed)
     if lacking:
         needed = listed("allow_hazards", sorted(lacking))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -427,3 +429,18 @@ def test_keys_of_another_case_are_taken_over_or_asked_about(database: Database) 
 
     assert 'is missing, but "Id" is there' in "".join(refusals)
     assert 'declare Column("id", ..., info={"legacy_names": ["Id"]})' in refusals[0]
+
+
+def test_a_statement_to_paste_ends_where_the_sentence_does(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "it.sql").write_text(
+        "CREATE SCHEMA app; CREATE TABLE app.visits (id serial PRIMARY KEY, at timestamptz);"
+    )
+    database.run("CREATE SCHEMA app; CREATE TABLE visits (id serial PRIMARY KEY, at text)")
+    database.run("INSERT INTO visits (at) VALUES ('2026-01-01 10:00')")
+    contract = ("--contract", tmp_path / "it.sql", "--scratch", database.server.dsn)
+    elsewhere = fixer("apply", "--yes", "--dsn", database.dsn, *contract)
+    database.run("ALTER TABLE visits SET SCHEMA app")
+    converted = fixer("apply", "--yes", "--dsn", database.dsn, *contract)
+
+    assert "if it is meant, run: ALTER TABLE public.visits SET SCHEMA app; if not, declare" in elsewhere.stderr
+    assert re.search(r"ALTER COLUMN at TYPE [^;]*; Nothing was changed\.", converted.stderr), converted.stderr
