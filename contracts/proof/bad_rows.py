@@ -94,7 +94,7 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
                 excuse_family(cursor, error, facts_of(place), family, returned)
                 raise Broken(_misfit(error, bad, family)) from None
         else:
-            meant = meant_to_change(place.contract, case.table)
+            meant = meant_to_change(place, case.table)
             assert_kept(cursor, bad.table, types_of(cursor, case.table), family, returned, meant)
 
     _try_bad(place, bad.table, lambda advice: _oversized(bad, advice), prove)

@@ -79,7 +79,7 @@ def good_rows_live(place: Place, case: Case) -> None:
         def prove(life: _Life) -> None:
             with example(place):
                 returned = insert_good(cursor, life.family, place)
-                assert_kept(cursor, table, types, life.family, returned, meant_to_change(place.contract, case.table))
+                assert_kept(cursor, table, types, life.family, returned, meant_to_change(place, case.table))
                 key = key_of(place, case.table, returned[-1])
                 if _is_kept(cursor, place, case.table, key, outcome, life.family) and key is not None:
                     change = _Change(table, case.table, key, life.change, returned[-1])
@@ -194,7 +194,7 @@ def _prove_change(cursor: Cursor, place: Place, change: _Change, types: Mapping[
         raise Broken(f"a row of {name} could not be changed: the UPDATE found {len(found)} rows: {cells!r}")
     wrong = misread(cursor, types, cells, found[0])
     if wrong:
-        if meant := meant_to_change(place.contract, change.name):
+        if meant := meant_to_change(place, change.name):
             return meant
         raise Broken(f"{name}.{wrong[0]} is not changed as told: {cells!r}, found {wrong[1]!r}")
     return None

@@ -190,6 +190,19 @@ def test_what_triggers_of_the_contract_change_is_said_and_not_red(make: Make, tm
     assert proof.untried[f"{GOOD}[Mai.l]"].startswith("the trigger Tidy % of public.Mai.l, which the contract has")
 
 
+def test_what_triggers_change_in_a_database_that_is_its_own_contract_is_not_red(make: Make, tmp_path: Path) -> None:
+    dsn = make(kept.metadata, kept.TRIGGERS.replace("RETURN NEW", "NEW.n := 0; RETURN NEW"))
+
+    assert prove(dsn, "self", tmp_path, GOOD).red == {}
+
+
+def test_a_table_without_columns_is_green(make: Make, tmp_path: Path) -> None:
+    proof = prove(make(sa.MetaData(), "CREATE TABLE bare (); INSERT INTO bare DEFAULT VALUES"), "self", tmp_path)
+
+    assert (proof.red, proof.untried) == ({}, {})
+    assert "nothing_unknown_is_demanded[bare]" in proof.green
+
+
 # --- and wounds are red
 
 

@@ -37,6 +37,7 @@ SELECT c.relname FROM heir h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
 """
 # The names of functions in the context of an error, which are spelt as SQL spells them.
 _FUNCTION = re.compile(r"^PL/pgSQL function (.+)\(\) line", re.MULTILINE)
+_OF_APPLICATION = re.compile(r"\w\.\w")
 _TRIGGERS = """
 SELECT coalesce(bool_or(p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype), false)
   FROM unnest(%s::text[]) AS u (name)
@@ -48,6 +49,11 @@ SELECT FROM pg_catalog.pg_attrdef d
   JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
  WHERE d.adrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s)) AND a.attname = %s
    AND pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'current_setting(') > 0
+"""
+_TRIGGERS_OF_SETTINGS = """
+SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+ WHERE t.tgrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s)) AND NOT t.tgisinternal
+   AND t.tgenabled IN ('O', 'A') AND pg_catalog.strpos(p.prosrc, 'current_setting(') > 0
 """
 # Of a table that is missing, it finds nothing; one that takes a name would raise.
 _POLICIES = """
@@ -152,14 +158,21 @@ class Facts:
             return bool((cursor.fetchone() or (False,))[0])
 
     def needs_setting(self, name: QName, error: psycopg2.Error) -> bool:
-        """Return whether a row is refused because the session lacks a setting, of which the database makes a value."""
-        if isinstance(error, pg.UndefinedObject) and not error.diag.context:
-            return (error.diag.source_file or "").endswith("guc.c")
+        """Return whether a row is refused because the session lacks a setting, of which the database makes a value.
+
+        Only an application has settings of two words; a function that asks for another one is wrong.
+        """
+        if isinstance(error, pg.UndefinedObject) and (error.diag.source_file or "").endswith("guc.c"):
+            return not error.diag.context or _OF_APPLICATION.search(error.diag.message_primary or "") is not None
         column = error.diag.column_name if isinstance(error, pg.NotNullViolation) else None
-        if column is None or column in self.place.contract.tables[name].columns:
-            return False
         with self.cursor() as cursor:
-            cursor.execute(_OF_SETTING, (*name, column))
+            if column is not None and column not in self.place.contract.tables[name].columns:
+                cursor.execute(_OF_SETTING, (*name, column))
+                if cursor.rowcount:
+                    return True
+            if column is None and not (isinstance(error, psycopg2.DataError) and error.diag.context):
+                return False
+            cursor.execute(_TRIGGERS_OF_SETTINGS, name)
             return cursor.rowcount > 0
 
     def is_unfit(self, table: Table, row: Row) -> bool:

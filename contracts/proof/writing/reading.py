@@ -16,9 +16,9 @@ from contracts.proof.writing.paths import OUR_PATH, is_row
 from contracts.rows import Array, Insertion, Row, counted, resolved
 from contracts.rows.cells import Cell
 from contracts.rows.tables import columns_of
-from fixer.model.contract import Contract
 from fixer.model.schema.code import Kind
 from fixer.model.table import QName
+from fixer.report.findings import is_itself
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
@@ -72,9 +72,16 @@ def is_written(cursor: Cursor, name: QName) -> bool:
         return True
 
 
-def meant_to_change(contract: Contract, name: QName) -> str:
-    """Return why rows of a table may differ from what is written: a trigger of the contract; empty if there is none."""
-    code = contract.schema.code
+def meant_to_change(place: Place, name: QName) -> str:
+    """Return why rows of a table may differ from what is written: a trigger of the contract; empty if there is none.
+
+    What acts in a database that is its own contract is meant to.
+    """
+    if is_itself(place.spec):
+        verdicts = (place.verdict(case) for case in place.cases if case.table == name)
+        acting_there = next((names[0] for verdict in verdicts if (names := verdict.acting)), "")
+        return f"{acting_there}, which the database itself declares, may change its rows" if acting_there else ""
+    code = place.contract.schema.code
     there = (each for each in (code.at(name) if code else ()) if each.key.kind == Kind.TRIGGER)
     triggers = (each for each in there if each.enabled != "D")
     acting = next((each for each in triggers if _BEFORE_ROWS.search(each.definition)), None)

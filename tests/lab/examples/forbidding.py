@@ -18,6 +18,10 @@ NAMES = (
     "picky",
     "lossy",
     "tenanted",
+    "audited",
+    "stamped",
+    "counted",
+    "mistaken",
     "read",
     "own",
     "Their %s",
@@ -55,6 +59,10 @@ TRIGGERS = (
     + _trigger("picky", "BEFORE INSERT", "IF NEW.id IS NOT NULL THEN RAISE 'closed'; END IF; RETURN NEW")
     + _trigger("lossy", "BEFORE INSERT", "IF NEW.id IS NOT NULL THEN RETURN NULL; END IF; RETURN NEW")
     + "ALTER TABLE tenanted ADD COLUMN tenant text NOT NULL DEFAULT current_setting('app.tenant', true);"
+    + _trigger("audited", "BEFORE INSERT", "NEW.a := current_setting('app.user'); RETURN NEW")
+    + _trigger("stamped", "BEFORE INSERT", "NEW.a := current_setting('app.user', true); RETURN NEW")
+    + _trigger("counted", "BEFORE INSERT", "NEW.n := coalesce(current_setting('app.user', true), '')::int; RETURN NEW")
+    + _trigger("mistaken", "BEFORE INSERT", "NEW.a := current_setting('appuser'); RETURN NEW")
     + _trigger("diverted", "BEFORE INSERT", "INSERT INTO heir VALUES (NEW.*); RETURN NULL")
 )
 RIGHTS = """
