@@ -129,12 +129,15 @@ def _type(column: Column) -> AnyType:
     if labels:
         enum = pg.ENUM(*labels, name="enum")
         return pg.ARRAY(enum) if column.items else enum
-    if column.base and not column.base.endswith("[]"):
+    if column.base:
+        of_items = column.type.endswith("[]")  # and so is the base
         checks = [found[1] for guard in column.guards if (found := _GUARD.fullmatch(guard))]
         check = " AND ".join(f"({each})" for each in checks).replace(":", r"\:") or None
         filled = "NOT NULL" in column.guards
-        return pg.DOMAIN(column.type, _plain(column.base), check=check, not_null=filled)
-    return _plain(column.base or column.type)
+        base = _plain(column.base.removesuffix("[]") if of_items else column.base)
+        domain = pg.DOMAIN(column.type.removesuffix("[]"), base, check=check, not_null=filled)
+        return pg.ARRAY(domain) if of_items else domain
+    return _plain(column.type)
 
 
 def _plain(spelt: str) -> AnyType:

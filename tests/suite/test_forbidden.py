@@ -75,6 +75,10 @@ def test_only_rows_that_are_gone_and_faults_are_red(made: Database, tmp_path: Pa
         ' "stamped" violates not-null constraint (23502)',
         f"{GOOD}[counted]": "rows of counted need a setting of the session: invalid input syntax for type integer:"
         ' "" (22P02)',
+        f"{GOOD}[asserted]": "a trigger refuses rows of asserted: too small (P0004)",
+        f"{GOOD}[divided]": "a trigger refuses rows of divided: division by zero (22012)",
+        f"{GOOD}[logged]": "a trigger refuses rows of logged: duplicate key value violates unique constraint"
+        ' "read_pkey" (23505)',
         f"{GOOD}[diverted]": "diverted takes a row and returns none: a trigger diverts it",
     }
 
@@ -108,3 +112,14 @@ def test_nothing_is_on_purpose_where_the_check_has_an_error_about_the_table(made
     made.run("DROP RULE stays ON added")
 
     assert "add only (P0001)" in proof.red[f"{GOOD}[added]"]
+
+
+def test_a_trigger_that_writes_to_a_table_that_is_broken_refuses_nothing_on_purpose(
+    made: Database, tmp_path: Path
+) -> None:
+    made.run("ALTER TABLE read ADD COLUMN more text NOT NULL")
+    with place_of(made.dsn, MODELS, tmp_path) as place:
+        proof = Proof(place, r"good_rows.*\[logged\]")
+    made.run("ALTER TABLE read DROP COLUMN more")
+
+    assert 'null value in column "more" of relation "read"' in proof.red[f"{GOOD}[logged]"]

@@ -203,6 +203,19 @@ def test_a_table_without_columns_is_green(make: Make, tmp_path: Path) -> None:
     assert "nothing_unknown_is_demanded[bare]" in proof.green
 
 
+def test_domains_of_items_and_of_arrays_are_obeyed_where_no_models_tell_them(make: Make, tmp_path: Path) -> None:
+    dsn = make(
+        sa.MetaData(),
+        "CREATE DOMAIN code AS text CHECK (VALUE ~ '^[A-Z]{3}$');"
+        "CREATE DOMAIN few AS integer[] CHECK (cardinality(VALUE) < 2);"
+        "CREATE DOMAIN said AS integer NOT NULL CHECK (VALUE > 5);"
+        "CREATE DOMAIN single AS code[] CHECK (cardinality(VALUE) = 1);"
+        "CREATE TABLE marks (id integer PRIMARY KEY, codes code[] NOT NULL, few few, said said[] UNIQUE, single single)",
+    )
+
+    assert prove(dsn, "self", tmp_path).red == {}
+
+
 # --- and wounds are red
 
 

@@ -37,6 +37,8 @@ SELECT c.relname FROM heir h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
 """
 # The names of functions in the context of an error, which are spelt as SQL spells them.
 _FUNCTION = re.compile(r"^PL/pgSQL function (.+)\(\) line", re.MULTILINE)
+# Classes of errors: of cardinality, data, constraints, PL/pgSQL (which has that of an ASSERT), and WITH CHECK OPTION.
+_REFUSALS = ("21", "22", "23", "P0", "44")
 _OF_APPLICATION = re.compile(r"\w\.\w")
 _TRIGGERS = """
 SELECT coalesce(bool_or(p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype), false)
@@ -151,8 +153,13 @@ class Facts:
     # --- what a refusal means
 
     def is_refused_by_trigger(self, error: psycopg2.Error) -> bool:
-        """Return whether a trigger, or a function that it calls, raised an error itself."""
-        names = _FUNCTION.findall(error.diag.context or "") if is_raised(error) else []
+        """Return whether a trigger, or a function that it calls, refuses what is written.
+
+        It may raise an error, meet a value of which it can make nothing, or write rows that another table refuses. A
+        trigger that names what is not there refuses nothing: it is broken.
+        """
+        refuses = is_raised(error) or (error.pgcode or "")[:2] in _REFUSALS
+        names = _FUNCTION.findall(error.diag.context or "") if refuses else []
         with self.cursor() as cursor:
             cursor.execute(_TRIGGERS, (names,))
             return bool((cursor.fetchone() or (False,))[0])

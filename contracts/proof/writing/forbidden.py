@@ -22,15 +22,15 @@ _OF_POLICIES = ("42", "22")
 
 def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
     """Return why this role may not write such a row; None where the error has another reason."""
-    if _is_faulty(place, name):
+    if _is_faulty(place, name) or _is_of_faulty(place, name, error):
         return None
     filtered = (error.pgcode or "")[:2] in _OF_POLICIES and facts_of(place).is_filtered(name)
     if _is_closed(error) or filtered:
         return f"this role may not write each row of {name.name}: {said(error)}"
-    if facts_of(place).is_refused_by_trigger(error):
-        return f"a trigger refuses rows of {name.name}: {said(error)}"
     if facts_of(place).needs_setting(name, error):
         return f"rows of {name.name} need a setting of the session: {said(error)}"
+    if facts_of(place).is_refused_by_trigger(error):
+        return f"a trigger refuses rows of {name.name}: {said(error)}"
     return None
 
 
@@ -66,6 +66,12 @@ def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | 
 
 def _is_faulty(place: Place, name: QName) -> bool:
     return any(place.verdict(case).broken for case in place.cases if case.table == name and case.claim == _DEMANDS)
+
+
+def _is_of_faulty(place: Place, name: QName, error: psycopg2.Error) -> bool:
+    """Return whether an error comes from another table, to which a trigger writes, and which breaks the contract."""
+    there = QName(error.diag.schema_name or "", error.diag.table_name or "")
+    return there != name and any(place.verdict(case).broken for case in place.cases if case.table == there)
 
 
 def _notes(place: Place, name: QName) -> tuple[str, ...]:

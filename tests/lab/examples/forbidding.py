@@ -22,6 +22,9 @@ NAMES = (
     "stamped",
     "counted",
     "mistaken",
+    "asserted",
+    "divided",
+    "logged",
     "read",
     "own",
     "Their %s",
@@ -63,6 +66,9 @@ TRIGGERS = (
     + _trigger("stamped", "BEFORE INSERT", "NEW.a := current_setting('app.user', true); RETURN NEW")
     + _trigger("counted", "BEFORE INSERT", "NEW.n := coalesce(current_setting('app.user', true), '')::int; RETURN NEW")
     + _trigger("mistaken", "BEFORE INSERT", "NEW.a := current_setting('appuser'); RETURN NEW")
+    + _trigger("asserted", "BEFORE INSERT", "ASSERT NEW.id > 2147483646, 'too small'; RETURN NEW")
+    + _trigger("divided", "BEFORE INSERT", "NEW.n := 1 / (NEW.id - NEW.id); RETURN NEW")
+    + _trigger("logged", "AFTER INSERT", "INSERT INTO read (id, a) VALUES (1, ''), (1, ''); RETURN NULL")
     + _trigger("diverted", "BEFORE INSERT", "INSERT INTO heir VALUES (NEW.*); RETURN NULL")
 )
 RIGHTS = """
