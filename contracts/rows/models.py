@@ -14,7 +14,7 @@ from sqlalchemy.types import NullType
 from contracts.rows.laws.references import APART
 from contracts.rows.tables import AnyColumn, AnyType, columns_of, takes_null
 from fixer.model.contract import Contract
-from fixer.model.expression import column_of, compared, tail_of
+from fixer.model.expression import column_of, compared, quoted, tail_of
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
 
 _ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -163,9 +163,14 @@ def _name(found: re.Match[str]) -> str:
 
 
 def _index(index: Index, columns: dict[str, AnyColumn]) -> Iterator[SchemaItem]:
-    """Yield what an index means for rows; one that is not unique means nothing."""
+    """Yield what an index means for rows: which may not be alike, and what it computes of each."""
     loose = index.nulls_not_distinct
-    if index.primary:
+    if index.overlaps_not:
+        *same, period = index.columns
+        alike = (*((columns[name], "=") for name in same), (columns[period], "&&"))
+        yield sa.CheckConstraint(f"NOT isempty({quoted(period)})", name=f"{index.name} of {period}")
+        yield pg.ExcludeConstraint(*alike, name=index.name)
+    elif index.primary:
         yield sa.PrimaryKeyConstraint(*index.columns, name=index.name)
     elif index.exclusion:
         tail = tail_of(index.exclusion.removeprefix("EXCLUDE "))
@@ -174,11 +179,12 @@ def _index(index: Index, columns: dict[str, AnyColumn]) -> Iterator[SchemaItem]:
         yield pg.ExcludeConstraint(*((_sql(text), by) for text, by in elements), where=where, name=index.name)
     elif index.constraint:
         yield sa.UniqueConstraint(*index.columns, name=index.name, postgresql_nulls_not_distinct=loose)
-    elif index.unique:
+    elif index.unique or index.partial or "" in index.columns:
         tail = tail_of(index.tail)
-        over = (columns[name] if (name := column_of(each)[0]) in columns else _sql(each) for each in tail.elements)
-        where = _sql(tail.condition) if tail.condition else None
-        yield sa.Index(index.name, *over, unique=True, postgresql_where=where, postgresql_nulls_not_distinct=loose)
+        elements = [(column_of(each)[0], compared(each)[0]) for each in tail.elements]
+        over = (columns[name] if name in columns else _sql(text) for name, text in elements)
+        where, one = _sql(tail.condition) if tail.condition else None, index.unique
+        yield sa.Index(index.name, *over, unique=one, postgresql_where=where, postgresql_nulls_not_distinct=loose)
 
 
 def _foreign_key(key: ForeignKey) -> sa.ForeignKeyConstraint:

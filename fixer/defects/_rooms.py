@@ -1,4 +1,4 @@
-"""The sound database that specimens about exclusion constraints break: rooms, and the hours in which they are taken."""
+"""The sound databases that specimens about rows that exclude each other break: rooms, and when they are taken."""
 
 from __future__ import annotations
 
@@ -43,3 +43,21 @@ SELECT int4range(n, n + 1), CASE WHEN n < 5 THEN int4range(2 * n, 2 * n + 2) END
   FROM generate_series(1, 6) AS n
 """
 ASLEEP = "ALTER TABLE rooms DISABLE TRIGGER ALL;"  # that of the deferrable one; only a superuser may
+
+
+def stays() -> str:
+    """Return a contract with keys WITHOUT OVERLAPS, which PostgreSQL has from version 18 on."""
+    return """
+        CREATE TABLE stays (
+            room int4range NOT NULL, valid daterange NOT NULL, guest text, PRIMARY KEY (room, valid WITHOUT OVERLAPS));
+        CREATE TABLE prices (
+            id integer PRIMARY KEY, room int4range NOT NULL, valid daterange NOT NULL,
+            CONSTRAINT prices_room UNIQUE (room, valid WITHOUT OVERLAPS));"""
+
+
+STAYING = """
+INSERT INTO stays
+SELECT int4range(n % 3, n % 3 + 1), daterange('2026-01-01'::date + n, '2026-01-02'::date + n), 'g' || n
+  FROM generate_series(1, 6) AS n;
+INSERT INTO prices SELECT n, int4range(n, n + 1), daterange('2026-01-01'::date + n, NULL) FROM generate_series(1, 4) n
+"""

@@ -140,6 +140,14 @@ def exclusions(actual: Schema, contract: Contract, *, alike: bool = False) -> It
                 yield wanted, table, index
 
 
+def periods(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Index]]:
+    """Yield each wanted key WITHOUT OVERLAPS: its table as wanted and as found, and the key."""
+    for wanted, table in tables(actual, contract, alike=True):
+        for index in wanted.indexes:
+            if index.overlaps_not:
+                yield wanted, table, index
+
+
 def checks(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Check]]:
     """Yield each wanted check, after the table, as found, that should have it."""
     for wanted, table in tables(actual, contract, alike=alike):

@@ -12,7 +12,7 @@ from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._rooms import ASLEEP, ROOM_ROWS, rooms
+from fixer.defects._rooms import ASLEEP, ROOM_ROWS, STAYING, rooms, stays
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -23,6 +23,7 @@ from fixer.model.table import Index, Table
 from fixer.repair.constraints import conflicts, exclusions
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+from fixer.sql.uniques import by_overlap, stands_without_overlaps
 
 SLUG = "conflicting-rows"
 POINT = 4
@@ -47,6 +48,27 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
             only_with_rows=True,
             vouched=vouched,
             asks=partial(conflicts.conflicts, key, filled, costly=not vouched),
+        )
+    for _, table, key in walk.periods(actual, contract):
+        yield from _of_periods(key, table)
+
+
+def _of_periods(key: Index, table: Table) -> Iterator[Finding[OfIndex]]:
+    """Yield what a key WITHOUT OVERLAPS may find: rows whose periods overlap, or are empty."""
+    if table.created or not set(key.columns) <= set(table.columns):
+        return
+    vouched = stands_without_overlaps(key, table)
+    if vouched or conflicts.can_compare(by_overlap(key), table):
+        kind = "PRIMARY KEY" if key.primary else "UNIQUE"
+        yield Finding(
+            SLUG,
+            POINT,
+            OfIndex(table.name, key),
+            f"{table.name.name} should satisfy {kind} ({key.listed}), rows conflict (each is shown with another),"
+            f" or have an empty {key.columns[-1]} (they are shown twice)",
+            only_with_rows=True,
+            vouched=vouched,
+            asks=partial(conflicts.of_periods, key, table, costly=not vouched),
         )
 
 
@@ -138,8 +160,26 @@ SPECIMENS = (
         superuser=True,
         manual=True,
     ),
+    Specimen(
+        "periods overlap, or are empty",
+        "ALTER TABLE stays DROP CONSTRAINT stays_pkey;"
+        "INSERT INTO stays VALUES ('[1,2)', '[2026-01-01,2026-01-04)', 'x'), ('[7,8)', 'empty', 'y')",
+        rows=2,
+        also=frozenset({"missing-primary-key"}),
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+        manual=True,
+    ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "periods overlap, of other rooms",
+        "INSERT INTO stays VALUES ('[7,8)', '[2026-01-01,2027-01-01)', 'x')",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+    ),
     Specimen(
         "what overlaps is outside of its condition, empty, or NULL",
         "UPDATE rooms SET closed = true WHERE id = 2;"

@@ -37,6 +37,7 @@ from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
+from fixer.sql.uniques import versions_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -59,7 +60,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
     """Give all rows but the first of each key a new one; move them to quarantine if nothing makes new keys."""
     table = actual.tables[finding.table]
-    if versions := table.versions_by(finding.about.wanted.columns):
+    if versions := versions_of(table, finding.about.wanted.columns):
         return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
     first = age(table, contract)

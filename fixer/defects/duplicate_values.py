@@ -33,7 +33,7 @@ from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
-from fixer.sql.uniques import bound_by, compared
+from fixer.sql.uniques import bound_by, compared, versions_of
 
 SLUG = "duplicate-values"
 POINT = 4
@@ -90,7 +90,7 @@ def _special(key: Index, table: Table) -> Composed:
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
     """Move all but the first row of each group to quarantine; refuse for a partial unique or one over expressions."""
     name, key = finding.table, finding.about.wanted
-    if versions := actual.tables[name].versions_by(key.columns):
+    if versions := versions_of(actual.tables[name], key.columns):
         return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     if is_special(key):
         return refuse(

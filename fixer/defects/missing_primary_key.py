@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.defects._rooms import STAYING, stays
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -19,7 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfPrimaryKey, OfTable
 from fixer.model.table import Index, Table
-from fixer.repair.constraints import online
+from fixer.repair.constraints import conflicts, online
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -43,7 +44,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         there = table.primary_key
         if there is None or (table.inherits and not there.valid):
             lack = f"some partitions lack {there.name}" if there else "has none"
-            message = f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}), {lack}"
+            message = f"{table.name.name} should have PRIMARY KEY ({key.listed}), {lack}"
             yield Finding(SLUG, POINT, MissingKey(table.name, key, there), message)
     if contract.itself:
         yield from map(_keyless, (each for each, _ in walk.tables(actual, contract, alike=True) if not _is_known(each)))
@@ -71,7 +72,8 @@ def repair(finding: Finding[MissingKey], actual: Schema, contract: Contract) -> 
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
     ddl.alone(table, key)
     ddl.whole(table, key.columns)
-    title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
+    conflicts.see_that_periods_compare(key, table)
+    title = f"add PRIMARY KEY ({key.listed}) to {finding.table.name}"
     ready = online.ready_index(key, table)
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
     clause = online.using(name, key, ready) if ready else ddl.key_clause(name, key)
@@ -97,6 +99,13 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
         contract=tenancy,
         setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "WITHOUT OVERLAPS",
+        "ALTER TABLE stays DROP CONSTRAINT stays_pkey",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
     ),
 )
 NEAR_MISSES = (

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._rooms import STAYING, stays
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -19,6 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import OfIndex
 from fixer.model.table import Table
+from fixer.repair.constraints import conflicts
 from fixer.repair.constraints.online import unique
 from fixer.sql import ddl
 from fixer.sql.alter import drop_constraint
@@ -44,6 +46,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     name, table = finding.table, actual.tables[finding.table]
     ddl.alone(table, key)
     ddl.whole(table, key.columns)
+    conflicts.see_that_periods_compare(key, table)
     dropped = tuple(
         drop_constraint(
             name,
@@ -75,8 +78,29 @@ SPECIMENS = (
         "ALTER TABLE authors DROP CONSTRAINT authors_name_key, ADD CONSTRAINT odd UNIQUE (name) DEFERRABLE",
         hazards=frozenset({"replaces-constraint"}),
     ),
+    Specimen(
+        "dropped WITHOUT OVERLAPS",
+        "ALTER TABLE prices DROP CONSTRAINT prices_room",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+    ),
+    Specimen(
+        "one that lets periods overlap in its place",
+        "ALTER TABLE prices DROP CONSTRAINT prices_room, ADD UNIQUE (room, valid)",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+    ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "WITHOUT OVERLAPS, under another name",
+        "ALTER TABLE prices RENAME CONSTRAINT prices_room TO odd",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+    ),
     Specimen(
         "a unique index in place of the constraint",
         "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (name)",

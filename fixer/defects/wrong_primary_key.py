@@ -13,6 +13,7 @@ from dataclasses import replace
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import BOOKING_ROWS, bookings
+from fixer.defects._rooms import STAYING, stays
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -25,7 +26,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.uniques import demand, is_meant, removal, weaker_form
+from fixer.sql.uniques import demand, is_meant, removal, same_periods, spelt, weaker_form
 
 SLUG = "wrong-primary-key"
 POINT = 1
@@ -33,14 +34,16 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundPrimaryKey]]:
-    """Yield the tables whose primary key is on other columns, or deferrable and should not be."""
+    """Yield the tables whose primary key is on other columns or periods, or deferrable and should not be."""
     for _, table, key in walk.primary_keys(actual, contract):
         found = table.primary_key
-        if found and (set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable)):
+        if found is None:
+            continue
+        late = found.deferrable and not key.deferrable
+        if set(found.columns) != set(key.columns) or late or not same_periods(key, found):
             state = " DEFERRABLE" if found.deferrable else ""
             message = (
-                f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
-                f" has PRIMARY KEY ({', '.join(found.columns)}){state}"
+                f"{table.name.name} should have PRIMARY KEY ({key.listed}), has PRIMARY KEY ({found.listed}){state}"
             )
             yield Finding(SLUG, POINT, FoundPrimaryKey(table.name, key, found), message)
 
@@ -55,6 +58,11 @@ def repair(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract
     if found.overlaps_not:
         return refuse(
             f"{found.name} is WITHOUT OVERLAPS, and would be lost; if it shall go, run: {removal(found, finding.table)}"
+        )
+    if finding.about.wanted.overlaps_not:
+        return refuse(
+            "rows whose periods overlap would be refused, and a plain foreign key cannot use it; if none need it, run:"
+            f" {removal(found, finding.table)}, ADD {spelt(finding.about.wanted)}"
         )
     _, again = _dependents(finding, actual, contract)
     if again and not _may_stay(finding, actual, contract):
@@ -160,7 +168,7 @@ def _online(
         actions.append(SQL("ADD {}").format(online.using(kept, unique)))
     exchange = replace(
         promoted,
-        title=f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({', '.join(key.columns)})",
+        title=f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({key.listed})",
         sql=SQL(";\n").join(_swap(name, actions, dependents, again)),
         action=None,
         hazard=Hazard.REPLACES_CONSTRAINT,
@@ -243,6 +251,32 @@ SPECIMENS = (
         "deferrable",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD PRIMARY KEY (id) DEFERRABLE",
         hazards=frozenset({"replaces-constraint"}),
+    ),
+    Specimen(
+        "one that lets periods overlap",
+        "ALTER TABLE stays DROP CONSTRAINT stays_pkey, ADD PRIMARY KEY (room, valid)",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+        manual=True,
+    ),
+    Specimen(
+        "WITHOUT OVERLAPS of another column",
+        "ALTER TABLE stays DROP CONSTRAINT stays_pkey, ADD PRIMARY KEY (valid, room WITHOUT OVERLAPS)",
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+        manual=True,
+    ),
+    Specimen(
+        "WITHOUT OVERLAPS, where numbers tell rows apart",
+        "ALTER TABLE prices DROP CONSTRAINT prices_pkey, DROP CONSTRAINT prices_room,"
+        " ADD PRIMARY KEY (room, valid WITHOUT OVERLAPS)",
+        also=frozenset({"missing-unique"}),
+        contract=stays,
+        setup=STAYING,
+        minimum_version=18,
+        manual=True,
     ),
 )
 NEAR_MISSES = (Specimen("another unique stands beside it", "ALTER TABLE reviews ADD UNIQUE (id, body)"),)

@@ -109,7 +109,12 @@ class Index:
     def what(self) -> str:
         """What it holds, in words: its columns, or all that its definition says of expressions and of rows."""
         plain = not self.partial and all(self.columns)
-        return f"({', '.join(self.columns)})" if plain else self.tail.removeprefix("USING btree ")
+        return f"({self.listed})" if plain else self.tail.removeprefix("USING btree ")
+
+    @property
+    def listed(self) -> str:
+        """Its columns, in words: id, valid WITHOUT OVERLAPS."""
+        return ", ".join(self.columns) + (" WITHOUT OVERLAPS" if self.overlaps_not else "")
 
     @property
     def overlaps_not(self) -> bool:
@@ -261,10 +266,6 @@ class Table:
     def plain_keys(self) -> tuple[Index, ...]:
         """The keys that prove at once that their columns are unique."""
         return tuple(index for index in self.indexes if index.is_plain_key)
-
-    def versions_by(self, columns: tuple[str, ...]) -> Index | None:
-        """Return the key WITHOUT OVERLAPS in which a period tells apart rows that agree in these columns."""
-        return next((i for i in self.indexes if i.overlaps_not and set(i.columns[:-1]) == set(columns)), None)
 
     def covers_by_period(self, columns: tuple[str, ...]) -> bool:
         """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""

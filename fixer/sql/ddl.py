@@ -102,9 +102,9 @@ def key_clause(name: str, key: Index) -> Composed:
     kind = "PRIMARY KEY" if key.primary else "UNIQUE"
     if key.nulls_not_distinct:
         kind += " NULLS NOT DISTINCT"
-    return SQL("CONSTRAINT {} {} ({}){}").format(
-        Identifier(name), SQL(kind), q.names(key.columns), SQL(deferral(key.deferrable, key.deferred))
-    )
+    end = SQL(deferral(key.deferrable, key.deferred))
+    columns = q.names(key.columns) + SQL(" WITHOUT OVERLAPS" if key.overlaps_not else "")
+    return SQL("CONSTRAINT {} {} ({}){}").format(Identifier(name), SQL(kind), columns, end)
 
 
 def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
@@ -161,6 +161,7 @@ def _adding(table: QName, index: Index) -> str:
         return f"CREATE {'UNIQUE ' if index.unique else ''}INDEX ON {q.quoted(table)} {index.tail}"
     kind = "PRIMARY KEY" if index.primary else "UNIQUE NULLS NOT DISTINCT" if index.nulls_not_distinct else "UNIQUE"
     columns = ", ".join(q.quoted([column]) for column in index.columns)
+    columns += " WITHOUT OVERLAPS" if index.overlaps_not else ""
     return f"ALTER TABLE {q.quoted(table)} ADD {kind} ({columns}){deferral(index.deferrable, index.deferred)}"
 
 

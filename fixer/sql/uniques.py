@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from fixer.model.expression import Tail, canonical, names_column, tail_of
+from fixer.model.expression import Tail, canonical, names_column, quoted, tail_of
 from fixer.model.expression.constant import is_computable
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import Index, QName, Table
@@ -32,7 +32,7 @@ _TOTAL = frozenset({"lower", "upper", "btrim", "ltrim", "rtrim", "md5", "coalesc
 class Claim:
     """What an index demands: no two rows that fulfil the conditions are alike in all elements.
 
-    One that `excludes` compares by other operators than equality.
+    One that `excludes` compares by other operators than equality; one over `periods` refuses empty ones, too.
     """
 
     elements: frozenset[str]
@@ -40,9 +40,13 @@ class Claim:
     patience: int = 0  # when it speaks: at once 0, after the statement 1, at the end of the transaction 2
     nulls_alike: bool = False
     excludes: bool = False
+    periods: bool = False
 
     def implies(self, other: Claim, table: Table) -> bool:
         """Return whether it refuses all that the other refuses, rows of the wanted table being compared."""
+        if self.periods and not other.excludes:  # periods that are the same overlap
+            values = frozenset(element.rpartition(" WITH ")[0] for element in self.elements)
+            return replace(self, elements=values, excludes=False, periods=False).implies(other, table)
         filled = all(element in table.columns and table.columns[element].not_null for element in self.elements)
         return (
             self.excludes == other.excludes
@@ -72,13 +76,15 @@ class Claim:
 
 def claim(index: Index, table: Table) -> Claim:
     """Return what a unique index or an exclusion constraint of a table demands."""
+    periods = index.overlaps_not
+    index = by_overlap(index) if periods else index
     tail = excluding(index) if index.exclusion else tail_of(index.tail)
     elements = frozenset(held(canonical(_IDLE.sub("", element)), table) for element in tail.elements)
     patience = index.deferrable + index.deferred
     excludes, nulls_alike = bool(index.exclusion), index.nulls_not_distinct
     if excludes and all(element.endswith(_EQUAL) for element in elements):  # a unique by another name
         excludes, elements = False, frozenset(element.removesuffix(_EQUAL) for element in elements)
-    return Claim(elements, frozenset(conjuncts(tail.condition, table)), patience, nulls_alike, excludes)
+    return Claim(elements, frozenset(conjuncts(tail.condition, table)), patience, nulls_alike, excludes, periods)
 
 
 def excluding(index: Index) -> Tail:
@@ -106,12 +112,22 @@ def by_equality(index: Index) -> Index:
     return replace(index, exclusion=f"EXCLUDE {tail.method} ({elements}){where}")
 
 
+def by_overlap(index: Index) -> Index:
+    """Return a key WITHOUT OVERLAPS as the exclusion constraint that demands the same of periods that are not empty."""
+    *same, period = map(quoted, index.columns)
+    elements = ", ".join([*(f"{column} WITH =" for column in same), f"{period} WITH &&"])
+    return replace(index, unique=False, primary=False, exclusion=f"EXCLUDE USING gist ({elements})")
+
+
 def spelt(index: Index) -> str:
     """Return a unique or an exclusion constraint as a person would write it."""
     if index.exclusion:
         return index.exclusion
     late = ddl.deferral(index.deferrable, index.deferred)
-    return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {index.tail.removeprefix('USING btree ')}{late}"
+    over = index.tail.removeprefix("USING btree ")
+    if index.overlaps_not:
+        over = f"({', '.join(map(quoted, index.columns))} WITHOUT OVERLAPS)"
+    return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {over}{late}"
 
 
 def removal(index: Index, table: QName) -> str:
@@ -122,8 +138,14 @@ def removal(index: Index, table: QName) -> str:
 
 
 def is_proved(key: Index, table: Table) -> bool:
-    """Return whether an index of the table proves a wanted unique."""
+    """Return whether an index of the table proves a wanted unique.
+
+    A key WITHOUT OVERLAPS proves no other one: ON CONFLICT and plain foreign keys cannot use it.
+    """
+    if key.overlaps_not:
+        return stands_without_overlaps(key, table)
     if key.is_plain_key:
+        table = replace(table, indexes=tuple(index for index in table.indexes if not index.overlaps_not))
         return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
     return any(
         i.unique
@@ -132,6 +154,24 @@ def is_proved(key: Index, table: Table) -> bool:
         and (i.deferrable <= key.deferrable)
         for i in table.indexes
     )
+
+
+def stands_without_overlaps(key: Index, table: Table) -> bool:
+    """Return whether a table has a wanted key WITHOUT OVERLAPS, under any name."""
+    there = (index for index in table.indexes if index.overlaps_not and index.valid)
+    return any(same_periods(key, index) for index in there)
+
+
+def same_periods(key: Index, other: Index) -> bool:
+    """Return whether two keys say alike whether, and over which of their columns, rows may not overlap."""
+    if key.overlaps_not != other.overlaps_not:
+        return False
+    return not key.overlaps_not or (set(key.columns), key.columns[-1]) == (set(other.columns), other.columns[-1])
+
+
+def versions_of(table: Table, columns: Collection[str]) -> Index | None:
+    """Return the key WITHOUT OVERLAPS in which a period tells apart rows that agree in these columns."""
+    return next((i for i in table.indexes if i.overlaps_not and {*i.columns[:-1]} == {*columns}), None)
 
 
 def demand(index: Index, wanted: Table, table: Table) -> Claim | None:

@@ -216,6 +216,36 @@ def test_domains_of_items_and_of_arrays_are_obeyed_where_no_models_tell_them(mak
     assert prove(dsn, "self", tmp_path).red == {}
 
 
+EXPRESSIONS = """
+    CREATE TABLE e (id integer PRIMARY KEY, t text, d jsonb, n integer);
+    CREATE INDEX ON e ((t::integer)); CREATE INDEX ON e (n) WHERE 10 / nullif(n, 3) > 0;
+    CREATE UNIQUE INDEX ON e ((d ->> 'key'));
+    CREATE UNIQUE INDEX ON e (nullif(t, '') text_pattern_ops DESC)"""
+PERIODS = """
+    CREATE TABLE p (id int4range, v daterange, PRIMARY KEY (id, v WITHOUT OVERLAPS));
+    CREATE TABLE c (id int4range, v datemultirange, p int4range, w daterange,
+        UNIQUE (id, v WITHOUT OVERLAPS), FOREIGN KEY (p, PERIOD w) REFERENCES p (id, PERIOD v))"""
+
+
+@pytest.mark.parametrize("made", [EXPRESSIONS, PERIODS], ids=["expressions of indexes", "periods"])
+def test_what_indexes_ask_of_rows_is_obeyed_where_no_models_tell_it(make: Make, tmp_path: Path, made: str) -> None:
+    assert prove(make(sa.MetaData(), made), "self", tmp_path).red == {}
+
+
+@pytest.mark.parametrize(
+    ("wound", "item"),
+    [
+        ("DROP INDEX e_expr_idx", "bad_row_is_refused[e-duplicate-d]"),
+        ("ALTER TABLE p DROP CONSTRAINT p_pkey CASCADE", "primary_key_holds[p]"),
+    ],
+)
+def test_what_indexes_refuse_no_longer_is_red(make: Make, tmp_path: Path, wound: str, item: str) -> None:
+    (contract := tmp_path / "schema.sql").write_text(EXPRESSIONS + ";" + PERIODS)
+    proof = prove(make(sa.MetaData(), contract.read_text(), wound), str(contract), tmp_path)
+
+    assert item in proof.red
+
+
 # --- and wounds are red
 
 

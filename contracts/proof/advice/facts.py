@@ -25,6 +25,7 @@ from contracts.rows.laws.law import Law, laws_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.laws.unique import ROOMY, room
 from contracts.rows.tables import columns_of, takes_null
+from fixer.model.expression import unquoted
 from fixer.model.table import QName
 
 _HEIRS = """
@@ -193,6 +194,16 @@ class Facts:
     def is_repeated(self, table: Table, row: Row) -> bool:
         """Return whether the contract forbids this row beside an existing one."""
         return not self._obeys(table, row, self.apart(table))
+
+    def repeats_nothing(self, table: Table, index: str, row: Row) -> bool:
+        """Return whether an expression of a unique index is NULL for a row, so that it is like no other."""
+        found = next((each for each in apart_of(table) if each.name == f"the unique index {index}"), None)
+        elements = [text for text, operator in found.elements if operator == "="] if found else []
+        texts = [text for text in elements if unquoted(text) not in columns_of(table)]
+        if found is None or not texts:
+            return False
+        law = Law(" AND ".join(f"({text}) IS NOT NULL" for text in texts), found.columns)
+        return not self._obeys(table, row, [law])
 
     def has_no_place(self, table: Table, row: Row) -> bool:
         """Return whether no partition holds a row."""

@@ -55,6 +55,6 @@ _COLUMN = pattern(r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)((?: .*)?)', re.DOTALL)
 
 
 def compared(element: str) -> tuple[str, str]:
-    """Return the value that an element of an exclusion constraint compares, with its collation, and the operator."""
+    """Return the value that an element of an index compares, with its collation, and the operator of an exclusion."""
     value, *rest = split(element, " ")
-    return (f"{value} COLLATE {rest[1]}" if rest[0] == "COLLATE" else value), rest[-1]
+    return (f"{value} COLLATE {rest[1]}" if rest[:1] == ["COLLATE"] else value), (rest or [""])[-1]

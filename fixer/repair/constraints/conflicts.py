@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixer.model.expression import quoted
 from fixer.model.finding import Probe
+from fixer.model.step import RefusalError
 from fixer.model.table import Index, Table
 from fixer.repair.constraints.exclusions import Element, elements
 from fixer.repair.probe import shown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.conditions import over_row
-from fixer.sql.uniques import excluding
+from fixer.sql.uniques import by_overlap, excluding, spelt
 
 # At most so many rows are compared each with each other: more take minutes. With an equality among the elements, only
 # those that agree in it are.
@@ -28,10 +29,16 @@ def can_compare(wanted: Index, table: Table) -> bool:
     return _in_order(parts) or table.estimated_rows <= most
 
 
+def see_that_periods_compare(wanted: Index, table: Table) -> None:
+    """Raise RefusalError if a key WITHOUT OVERLAPS has too many rows to be looked through first."""
+    if wanted.overlaps_not and not table.created and not can_compare(by_overlap(wanted), table):
+        raise RefusalError(untold(wanted, table))
+
+
 def untold(wanted: Index, table: Table, removal: str = "") -> str:
     """Return why nobody can tell whether rows conflict, with the statement that finds out."""
     alter = removal or f"ALTER TABLE {q.quoted(table.name)}"
-    add = f"ADD CONSTRAINT {quoted(wanted.name)} {wanted.exclusion}"
+    add = f"ADD CONSTRAINT {quoted(wanted.name)} {wanted.exclusion or spelt(wanted)}"
     return f"pgmend cannot compare so many rows; this fails if any conflict: {alter}{',' if removal else ''} {add};"
 
 
@@ -41,6 +48,22 @@ def conflicts(wanted: Index, table: Table, *, costly: bool) -> Probe:
     rows = _bound(wanted, table, q.rows_of(table, own=True), parts, keys)
     source = _sorted(rows, parts, len(keys)) if _in_order(parts) else _joined(rows, parts, len(keys))
     return Probe(source, SQL("true"), (*_cells("k", len(keys)), *_cells("o", len(keys))), costly=costly)
+
+
+def of_periods(wanted: Index, table: Table, *, costly: bool) -> Probe:
+    """Return the probe for rows that a key WITHOUT OVERLAPS refuses: in conflict with an earlier one, or of no period.
+
+    A row whose period is empty is shown twice.
+    """
+    found, keys = conflicts(by_overlap(wanted), table, costly=costly), shown(table)
+    width, texts = len(keys), [SQL("{}::text").format(key) for key in keys]
+    pairs = ([SQL("{}::text").format(cell) for cell in _cells(letter, width)] for letter in "ko")
+    cells = SQL(", ").join(cell for pair, letter in zip(pairs, "ko", strict=True) for cell in _named(pair, letter))
+    alone = SQL(", ").join([*_named(texts, "k"), *_named(texts, "o")])
+    source = SQL("(SELECT {} FROM {} UNION ALL SELECT {} FROM {} WHERE isempty({})) AS t").format(
+        cells, found.source, alone, q.rows_of(table, own=True), over_row(quoted(wanted.columns[-1]), table)
+    )
+    return replace(found, source=source)
 
 
 def barring(wanted: Index, table: Table, cells: Mapping[str, Composable]) -> Iterator[Composed]:

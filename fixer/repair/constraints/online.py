@@ -225,18 +225,24 @@ def ready_index(wanted: Index, table: Table) -> str | None:
 def key(
     name: str, table: Table, wanted: Index, actual: Schema, title: str, *, ready: str | None = None
 ) -> tuple[Step, ...] | None:
-    """Return the steps that add a key on an index that is `ready` or built first; None if none can be built."""
+    """Return the steps that add a key on an index that is `ready` or built first; None if none can be built.
+
+    PostgreSQL builds that of a key WITHOUT OVERLAPS under the lock: there is no CONCURRENTLY for it.
+    """
     if table.inherits:
         return None
     steps: list[Step] = []
-    if ready is None:
+    if ready is None and not wanted.overlaps_not:
         built = index(name, table, replace(wanted, unique=True), f"build the index of {name}")
         steps += built or ()
     steps += _inherited(table, wanted)
     open_ = [c for c in wanted.columns if wanted.primary and not _holds_value(table, c)]
     for column in open_:
         steps += not_null(table, column, actual, FOR_KEYS)
-    steps.append(alter(Phase.KEYS_PROMOTED, table.name, title, SQL("ADD {}").format(using(name, wanted, ready))))
+    clause = using(name, wanted, ready)
+    if wanted.overlaps_not:
+        title, clause = f"{title} (all others wait until it is built)", ddl.key_clause(name, wanted)
+    steps.append(alter(Phase.KEYS_PROMOTED, table.name, title, SQL("ADD {}").format(clause)))
     return tuple(steps)
 
 
