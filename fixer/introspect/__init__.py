@@ -1,8 +1,9 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``; about what depends on columns in ``dependents/``, about what
-expressions call in ``expressions/``; what only a contract is asked, in ``contracts/``. Each reads the schemas named by
+found something, or by undo, lies in ``further/``; about sessions and what roles may do in ``session/``; about what
+depends on columns in ``dependents/``, about what expressions call in ``expressions/``; what only a contract is asked,
+in ``contracts/``. Each reads the schemas named by
 the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means what others made,
 and every other name is spelt in full. Tables, columns and types come as numbers and are put together in ``assembly``;
 ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
@@ -21,7 +22,7 @@ from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.assembly import Assembly, prefix
 from fixer.introspect.questions import Rows, asking, beside, queries, query
 from fixer.introspect.roles import application as application_of
-from fixer.introspect.roles import session
+from fixer.introspect.roles import session, with_rights
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
 from fixer.model.obstacle import Standing
@@ -57,16 +58,21 @@ __all__ = [
     "standing",
     "statistics",
     "unordered",
+    "with_rights",
 ]
 
 
-def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
+def read(
+    cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None, *, rights: bool = True
+) -> s.Schema:
     """Read these schemas as the cursor's transaction sees them.
 
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
-    round trip; the spellings that are `known` are not asked for.
+    round trip; the spellings that are `known` are not asked for. What the role may do is only read with `rights`.
     """
     who = session(cursor, schemas, begin)
+    if rights:
+        who = with_rights(cursor, who)
     application = application_of(cursor, who.application) if who.application else None
     found, _ = read_parts(cursor, [*schemas, "public"], known or {}, who.version >= 18)
     return replace(found, session=who, application=application)

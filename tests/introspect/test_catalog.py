@@ -15,7 +15,7 @@ import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE, parse_dsn
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer import introspect
+from fixer import check, introspect
 from fixer.connect import servers
 from fixer.connect.memory import undisturbed
 from fixer.connect.servers import Server
@@ -96,6 +96,16 @@ def test_where_all_tables_stand_nothing_is_asked_of_what_stands_elsewhere(server
         lacking = sent(database, env={"XDG_CACHE_HOME": str(tmp_path)})
 
     assert tuple(any("pgmend.missing" in each for each in log) for log in (sound, lacking)) == (False, True)
+
+
+def test_what_the_role_may_do_is_asked_once_something_is_found(server: Server) -> None:
+    with lent(server, HEALTHY) as database:
+        sound = check(database.dsn, "contracts.trading:metadata")
+        database.run("DROP TABLE paper_trades")
+        broken = check(database.dsn, "contracts.trading:metadata")
+
+    asked = [each.comparison.actual.session and each.comparison.actual.session.rights for each in (sound, broken)]
+    assert [rights is not None for rights in asked] == [False, True]
 
 
 def test_check_leaves_no_trace_in_the_catalogue(server: Server) -> None:

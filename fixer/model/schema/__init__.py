@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from fixer.model.schema.code import Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
-from fixer.model.schema.session import Given, Session
+from fixer.model.schema.session import Given, Rights, Session
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Mute",
     "Partition",
     "QName",
+    "Rights",
     "Schema",
     "Sequence",
     "Session",
