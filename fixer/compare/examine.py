@@ -70,7 +70,8 @@ def look(
     begin: str = "",
 ) -> Comparison:
     """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
-    actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings, rights=False)
+    known = contract.schema.spellings
+    actual = introspect.read(cursor, contract.schemas, begin, known, seen=contract.seen, rights=False)
     there = actual.session.schemas if actual.session else frozenset()
     lost = [name for name in contract.tables if name.schema not in there]
     if lost and (chosen := bare(lost, contract)):

@@ -19,8 +19,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
-from fixer.introspect.assembly import Assembly, prefix
-from fixer.introspect.questions import Rows, asking, beside, queries, query
+from fixer.introspect.assembly import Assembly, Sides, prefix
+from fixer.introspect.questions import asking, beside, queries, query
 from fixer.introspect.roles import application as application_of
 from fixer.introspect.roles import session, with_rights
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
@@ -40,6 +40,7 @@ SELECT FROM pg_catalog.pg_depend d
 """
 
 __all__ = [
+    "Sides",
     "audience",
     "calls",
     "collated",
@@ -49,6 +50,7 @@ __all__ = [
     "mute",
     "overloads",
     "parts",
+    "proved",
     "queries",
     "query",
     "read",
@@ -63,19 +65,28 @@ __all__ = [
 
 
 def read(
-    cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None, *, rights: bool = True
+    cursor: Cursor,
+    schemas: Sequence[str],
+    begin: str = "",
+    known: Spellings | None = None,
+    *,
+    seen: s.Schema | None = None,
+    rights: bool = True,
 ) -> s.Schema:
     """Read these schemas as the cursor's transaction sees them.
 
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
-    round trip; the spellings that are `known` are not asked for. What the role may do is only read with `rights`.
+    round trip; the spellings that are `known` are not asked for. What was `seen` before is not read
+    anew if it must be the same. What the role may do is only read with `rights`.
     """
     who = session(cursor, schemas, begin)
     if rights:
         who = with_rights(cursor, who)
     application = application_of(cursor, who.application) if who.application else None
-    found, _ = read_parts(cursor, [*schemas, "public"], known or {}, who.version >= 18)
-    return replace(found, session=who, application=application)
+    if not (seen and seen.seen_again(who)):
+        found, _ = read_parts(cursor, [*schemas, "public"], known or {})
+        seen = proved(cursor, found)
+    return replace(seen, session=who, application=application)
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
@@ -220,30 +231,31 @@ def absent(cursor: Cursor, functions: Iterable[str]) -> frozenset[str]:
 
 
 def read_parts(
-    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
+    cursor: Cursor, short: Collection[str], known: Spellings, sides: Sides = Sides.ACTUAL
 ) -> tuple[s.Schema, Definitions]:
     """Read the schemas that the setting `pgmend.schemas` names, and how their indexes and checks are spelt.
 
-    Types of `short` schemas bear short names; `known` spellings are not asked for. A `doubtful` server may have NOT
-    NULLs that are not proved; a `model` has no rows.
+    Types of `short` schemas bear short names; `known` spellings are not asked for.
     """
     with undisturbed():
-        return _put_together(cursor, short, known, doubtful, model)
+        return _put_together(cursor, short, known, sides)
 
 
 def _put_together(
-    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, model: bool
+    cursor: Cursor, short: Collection[str], known: Spellings, sides: Sides
 ) -> tuple[s.Schema, Definitions]:
     """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
     with asking(cursor) as ask:
-        assembly = Assembly(ask, short, known, OUR_PATH + UNQUOTED, model=model)
-        unproved = ask("unproved") if doubtful else list
-        return _with_unproved(assembly.schema(), unproved()), assembly.definitions
+        assembly = Assembly(ask, short, known, OUR_PATH + UNQUOTED, sides)
+        return assembly.schema(), assembly.definitions
 
 
-def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
+def proved(cursor: Cursor, found: s.Schema) -> s.Schema:
     """Return the schema, with columns that may hold NULL whatever their NOT NULL says, or whose heirs lack it."""
-    for schema, relation, column, constraint, unproved, alone, below in rows:
+    if cursor.connection.server_version < 180000:  # every NOT NULL is proved there
+        return found
+    cursor.execute(query("unproved"))
+    for schema, relation, column, constraint, unproved, alone, below in cursor.fetchall():
         table = found.tables[QName(schema, relation)]
         if below:
             there = (*table.unproved_below.get(column, ()), (QName(*below), constraint))

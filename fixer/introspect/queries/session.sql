@@ -8,6 +8,10 @@ SELECT current_user AS role,
        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
        current_database() AS database,
        current_setting('server_version_num')::integer / 10000 AS version,
+       -- What its transaction sees: nothing where that has written, as no snapshot says so, nor on a standby, where none
+       -- names all that is under way.
+       CASE WHEN pg_is_in_recovery() OR pg_current_xact_id_if_assigned() IS NOT NULL
+            THEN '' ELSE pg_current_snapshot()::text END AS moment,
        pg_is_in_recovery() AS standby,
        current_setting('default_transaction_read_only')::boolean AS read_only,
        own.path AS search_path,

@@ -158,6 +158,16 @@ class Schema:
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
     beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
 
+    def seen_again(self, session: Session) -> bool:
+        """Return whether a session sees the very same rows of the catalogue from which this schema was read.
+
+        Where two snapshots are written alike, no transaction ended between them (PostgreSQL manual, 9.27.7).
+        """
+        then = self.session
+        if then is None or not then.moment:
+            return False
+        return (then.moment, then.wanted) == (session.moment, session.wanted)
+
     def owner_of_most(self, names: Iterable[QName]) -> str:
         """Return the role that owns most of these tables, as far as they exist; empty if none does."""
         owners = Counter(self.tables[name].owner for name in names if name in self.tables)

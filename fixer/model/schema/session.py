@@ -89,6 +89,7 @@ class Session:
     read_only: bool = False
     search_path: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()  # the schemas that were asked about
+    moment: str = ""  # the snapshot that its transaction sees, if that says all
     schemas: frozenset[str] = frozenset()  # of these, those that exist
     visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
     application: str = ""  # the application's role, if the caller names it
