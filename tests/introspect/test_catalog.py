@@ -22,7 +22,7 @@ from fixer.connect.servers import Server
 from fixer.connect.settings import OUR_PATH
 from fixer.introspect.declared import read_model
 from fixer.introspect.questions import Answer, Ask, asking, query
-from fixer.model.schema import Schema
+from fixer.model.schema import Given, Schema
 from fixer.model.table import QName
 from lab.database import HEALTHY, Database, lent, role
 from lab.process import HOUSE, fixer
@@ -106,6 +106,21 @@ def test_what_the_role_may_do_is_asked_once_something_is_found(server: Server) -
 
     asked = [each.comparison.actual.session and each.comparison.actual.session.rights for each in (sound, broken)]
     assert [rights is not None for rights in asked] == [False, True]
+
+
+def test_what_the_files_of_the_server_say_is_read(server: Server) -> None:
+    with lent(server, HEALTHY) as database:
+        try:
+            for statement in ("ALTER SYSTEM SET zero_damaged_pages = on", "SELECT pg_reload_conf(), pg_sleep(1)"):
+                database.run(statement)
+            found = read(database)
+        finally:
+            for statement in ("ALTER SYSTEM RESET zero_damaged_pages", "SELECT pg_reload_conf(), pg_sleep(1)"):
+                database.run(statement)
+        after = read(database)
+
+    given = [each.session.given if each.session else None for each in (found, after)]
+    assert given == [(Given("zero_damaged_pages", "on", by_server=True),), ()]
 
 
 def test_check_leaves_no_trace_in_the_catalogue(server: Server) -> None:
