@@ -16,17 +16,16 @@ from fixer.contract import ContractSource
 from fixer.contract import prepare as prepare  # the contract suite calls it here
 from fixer.contract.scratch import Scratch
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
-from fixer.model.choice import EVERYTHING, Choice, MaxMoved
-from fixer.model.plan import ATOMIC, MODES, Plan
+from fixer.model.choice import ATOMIC, EVERYTHING, MODES, Choice, MaxMoved
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
-from fixer.model.run import Run
 from fixer.model.step import JOURNAL
 from fixer.runner.session import Session as Session
 from fixer.runner.session import past_runs
 
 if TYPE_CHECKING:  # what plans and runs is imported where it works: a check need not wait for it
-    from fixer.model.run import PastRun, Undone
+    from fixer.model.plan import Plan
+    from fixer.model.run import PastRun, Run, Undone
     from fixer.runner.limits import Bounds
     from fixer.runner.online.pace import Pace
     from fixer.snapshots.capture import Captured

@@ -21,15 +21,13 @@ from fixer.connect.redact import redact
 from fixer.contract.project import contract_named, scratch_named
 from fixer.contract.source import Source
 from fixer.errors import UsageError
-from fixer.model.choice import Choice
-from fixer.model.plan import ATOMIC, ONLINE, Plan
+from fixer.model.choice import ATOMIC, ONLINE, Choice
 from fixer.model.progress import SILENT, Progress
-from fixer.model.run import Run
 from fixer.report import findings
-from fixer.report import json as as_json
-from fixer.report import text as as_text
 
 if TYPE_CHECKING:
+    from fixer.model.plan import Plan
+    from fixer.model.run import Run
     from fixer.runner.online.pace import Pace
 
 _GOES_ON = "Finished steps are kept: `fixer apply --mode online` continues from there."
@@ -96,6 +94,7 @@ def plan(
 ) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     from fixer.cli import plans
+    from fixer.report import json as as_json
     from fixer.runner import script as as_sql
 
     if output == script == "-":
@@ -222,6 +221,8 @@ def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
 def undo(settings: Settings, run: int, yes: bool) -> int:
     """Undo a run: rows, values and definitions as they were before it; refuse if later writes stand in the way."""
     from fixer.cli import plans
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
 
     with opened(settings.target()) as link:
         if not yes:
@@ -254,6 +255,8 @@ def titles(settings: Settings) -> Callable[[str], None]:
 def history(settings: Settings, prune: bool, yes: bool) -> int:
     """List past runs, the newest first."""
     from fixer.cli import plans
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
 
     with opened(settings.target()) as link:
         if prune:
@@ -289,6 +292,8 @@ def demo(settings: Settings) -> int:
 
     def done(run: Run) -> None:
         if settings.format == "json":
+            from fixer.report import json as as_json
+
             outcome.emit(as_json.of_run(run) + "\n")
 
     return tell(settings.console(quiet=not settings.speaks), done)

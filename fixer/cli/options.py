@@ -25,7 +25,7 @@ from fixer.connect.settings import seconds
 from fixer.connect.target import Target, resolve
 from fixer.contract import project
 from fixer.errors import TargetError, UsageError
-from fixer.model.plan import ATOMIC, MODES
+from fixer.model.choice import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.report import streams
 

@@ -28,12 +28,18 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Stage
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding
 from fixer.model.report import Comparison
-from fixer.model.schema import Schema
+from fixer.model.schema import Schema, Session
 from fixer.model.step import RefusalError, Repair, refuse
 from fixer.model.table import ForeignKey, QName
 
 Candidate = tuple[DefectClass, Finding]
 Prover = Callable[[Schema, Iterable[QName]], Schema]  # returns a schema with the unique indexes that fail
+Knowing = Callable[[Session], Session]  # returns the session with what its role may do
+
+
+def as_known(session: Session) -> Session:
+    """Return the session as it is, where nobody asks what its role may do."""
+    return session
 
 
 def unproved(actual: Schema, names: Iterable[QName]) -> Schema:
@@ -52,16 +58,17 @@ def compare(
     choice: Choice = EVERYTHING,
     prove: Prover = unproved,
     stood: Stood = unasked,
+    rights: Knowing = as_known,
 ) -> Comparison:
     """Compare a database with its contract, and return the findings with their repairs.
 
     `deep` reads rows even if a valid constraint guarantees them; `doubts` does so for these classes and tables.
     `prove` looks for unique indexes that fail: in all tables if `deep`, else where rows seem to lack their parents.
-    `stood` looks for what stands over the columns of findings.
+    `stood` looks for what stands over the columns of findings, `rights` for what may be repaired by this session.
     """
     see_that_they_exist(contract.accepted, defects.by_slug())
     actual = _as_declared(actual, contract)
-    compared = partial(_compared, contract=contract, count=count, stood=stood, choice=choice)
+    compared = partial(_compared, contract=contract, count=count, stood=stood, rights=rights, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
     found = compared(actual, reading=reading)
     proved = prove(actual, contract.tables if deep else _doubtful_parents(found))
@@ -81,13 +88,22 @@ def _doubtful_parents(found: Comparison) -> list[QName]:
 
 
 def _compared(
-    actual: Schema, contract: Contract, count: Counter, reading: Reading, stood: Stood, choice: Choice
+    actual: Schema,
+    contract: Contract,
+    count: Counter,
+    reading: Reading,
+    stood: Stood,
+    rights: Knowing,
+    choice: Choice,
 ) -> Comparison:
     future, findings, same = actual, list[Finding](), alike(actual, contract)
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         known = replace(contract, alike=still_alike(same, actual, future))
         candidates = _candidates(stage, future, known, reading)
         counted = [*_counted(candidates, count, reading, _decided(findings), future)]
+        if counted and actual.session and not actual.session.rights:
+            knowing = replace(actual, session=rights(actual.session))
+            future, actual = knowing if future is actual else replace(future, session=knowing.session), knowing
         future = stood(future, [finding for _, finding in counted])
         found = [
             (defect, replace(finding, repair=_repair(defect, finding, future, known))) for defect, finding in counted

@@ -70,7 +70,8 @@ def look(
     begin: str = "",
 ) -> Comparison:
     """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
-    actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings)
+    known = contract.schema.spellings
+    actual = introspect.read(cursor, contract.schemas, begin, known, seen=contract.seen, rights=False)
     there = actual.session.schemas if actual.session else frozenset()
     lost = [name for name in contract.tables if name.schema not in there]
     if lost and (chosen := bare(lost, contract)):
@@ -86,7 +87,8 @@ def look(
         prove = Proofs(session, contract, sizes, count)
         count = prove.beside(actual) if deep else count
         stands = partial(stood, cursor, contract.schemas)
-        asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands)
+        rights = partial(introspect.with_rights, cursor)
+        asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands, rights=rights)
         found = asked(actual, contract, count, sizes)
         return counted(cursor, tried(cursor, found))
 

@@ -14,8 +14,8 @@ from fixer.compare.bounds import bounded
 from fixer.compare.named import Namer
 from fixer.compare.sessions import ROOM, Session, together
 from fixer.connect.failures import told
+from fixer.model.choice import ATOMIC, MODES, ONLINE
 from fixer.model.finding import Finding
-from fixer.model.plan import ATOMIC, MODES, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step, refuse

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -45,9 +46,15 @@ def kept_at(connection: Connection, scratch: Scratch, parts: Iterable[str]) -> P
     """Return where a contract is kept, once read: these texts, the session and the server of its place decide on it."""
     spelling = [str(connection.server_version // 10000), *manners(connection).values()]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    content = "\0".join([str(_FORMAT), form(*_KEPT), *spelling, str(scratch), *parts, *introspect.queries()])
+    content = "\0".join([_reader(), *spelling, str(scratch), *parts])
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
+
+
+@cache
+def _reader() -> str:
+    """Return a digest of how contracts are read and kept, which is the same as long as the process lasts."""
+    return hashlib.sha256("\0".join([str(_FORMAT), form(*_KEPT), *introspect.queries()]).encode()).hexdigest()
 
 
 def recall(kept: Path) -> Read | None:

@@ -11,7 +11,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING, UNQUOTED, manners, setting
 from fixer.errors import ContractError
 from fixer.introspect import coded
-from fixer.introspect.declared import read_declared
+from fixer.introspect.declared import read_declared, read_itself
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema.code import Key
 
@@ -35,9 +35,13 @@ def prepare(
         cursor.execute(READING + UNQUOTED)
         if like is not None:
             cursor.execute(setting(manners(like)))
-        schema = read_declared(cursor, proved=itself, lone_types=lone_types)
-        schema = schema if itself else replace(schema, code=coded.declared(cursor, brought))
+        seen = None
+        if itself:
+            schema, seen = read_itself(cursor)
+        else:
+            schema = read_declared(cursor, lone_types=lone_types)
+            schema = replace(schema, code=coded.declared(cursor, brought))
     if not schema.tables:
         where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"
         raise ContractError(f"{where}: is it the right database?")
-    return Contract(name, schema, Hints(), itself=itself)
+    return Contract(name, schema, Hints(), itself=itself, seen=seen)

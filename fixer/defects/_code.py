@@ -132,7 +132,7 @@ def see_that_it_may_be_written(code: Code, actual: Schema) -> None:
     role = as_needed(session.role)
     if code.reserved:
         raise RefusalError(f"it {code.reserved}, which only a superuser may create: let one apply the plan")
-    if code.language and not session.languages.get(code.language):
+    if code.language and not session.may.languages.get(code.language):
         raise RefusalError(f"GRANT USAGE ON LANGUAGE {as_needed(code.language)} TO {role}; then plan again")
     uncallable = actual.code.uncallable if actual.code and code.key.kind == Kind.TRIGGER else {}
     for need in code.needs:

@@ -118,7 +118,7 @@ def repair(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Re
 def _other_owner(name: QName, actual: Schema) -> str:
     """Return the owner of what the session may not grant rights on; empty if it may."""
     if not name.name:
-        return actual.session.others.get(name.schema, "") if actual.session else ""
+        return actual.session.may.others.get(name.schema, "") if actual.session else ""
     coded = [each for each in (actual.code.at(name) if actual.code else ()) if not each.owned]
     there = actual.tables.get(name) or actual.sequences.get(name)
     if coded and not there:

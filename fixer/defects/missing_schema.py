@@ -53,7 +53,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
     """Create the schema, and give it to the role that owns most of the tables."""
     name, session = finding.table.schema, actual.session
-    if session and not session.can_create:
+    if session and not session.may.can_create:
         database, role = as_needed(session.database), as_needed(session.role)
         return refuse(
             f"GRANT CREATE ON DATABASE {database} TO {role}, which may not create {as_needed(name)}; then plan again"
@@ -73,9 +73,9 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     if session is None:
         return actual
     owner = actual.owner_of_most(contract.tables)
-    takers = {role: homes | {name} if role == owner else homes for role, homes in session.takers.items()}
-    known, free = session.schemas | {name}, session.creatable | {name}
-    return replace(actual, session=replace(session, schemas=known, creatable=free, takers=takers))
+    takers = {role: homes | {name} if role == owner else homes for role, homes in session.may.takers.items()}
+    rights = replace(session.may, creatable=session.may.creatable | {name}, takers=takers)
+    return replace(actual, session=replace(session, schemas=session.schemas | {name}, rights=rights))
 
 
 def _apart() -> sa.MetaData:

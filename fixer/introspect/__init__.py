@@ -1,8 +1,9 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``; about what depends on columns in ``dependents/``, about what
-expressions call in ``expressions/``; what only a contract is asked, in ``contracts/``. Each reads the schemas named by
+found something, or by undo, lies in ``further/``; about sessions and what roles may do in ``session/``; about what
+depends on columns in ``dependents/``, about what expressions call in ``expressions/``; what only a contract is asked,
+in ``contracts/``. Each reads the schemas named by
 the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means what others made,
 and every other name is spelt in full. Tables, columns and types come as numbers and are put together in ``assembly``;
 ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
@@ -18,10 +19,10 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
-from fixer.introspect.assembly import Assembly, prefix
-from fixer.introspect.questions import Rows, asking, beside, queries, query
+from fixer.introspect.assembly import Assembly, Sides, prefix
+from fixer.introspect.questions import asking, beside, queries, query
 from fixer.introspect.roles import application as application_of
-from fixer.introspect.roles import session
+from fixer.introspect.roles import session, with_rights
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
 from fixer.model.obstacle import Standing
@@ -39,6 +40,7 @@ SELECT FROM pg_catalog.pg_depend d
 """
 
 __all__ = [
+    "Sides",
     "audience",
     "calls",
     "collated",
@@ -48,6 +50,7 @@ __all__ = [
     "mute",
     "overloads",
     "parts",
+    "proved",
     "queries",
     "query",
     "read",
@@ -57,19 +60,33 @@ __all__ = [
     "standing",
     "statistics",
     "unordered",
+    "with_rights",
 ]
 
 
-def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
+def read(
+    cursor: Cursor,
+    schemas: Sequence[str],
+    begin: str = "",
+    known: Spellings | None = None,
+    *,
+    seen: s.Schema | None = None,
+    rights: bool = True,
+) -> s.Schema:
     """Read these schemas as the cursor's transaction sees them.
 
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
-    round trip; the spellings that are `known` are not asked for.
+    round trip; the spellings that are `known` are not asked for. What was `seen` before is not read
+    anew if it must be the same. What the role may do is only read with `rights`.
     """
     who = session(cursor, schemas, begin)
+    if rights:
+        who = with_rights(cursor, who)
     application = application_of(cursor, who.application) if who.application else None
-    found, _ = read_parts(cursor, [*schemas, "public"], known or {}, who.version >= 18)
-    return replace(found, session=who, application=application)
+    if not (seen and seen.seen_again(who)):
+        found, _ = read_parts(cursor, [*schemas, "public"], known or {})
+        seen = proved(cursor, found)
+    return replace(seen, session=who, application=application)
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
@@ -214,30 +231,31 @@ def absent(cursor: Cursor, functions: Iterable[str]) -> frozenset[str]:
 
 
 def read_parts(
-    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
+    cursor: Cursor, short: Collection[str], known: Spellings, sides: Sides = Sides.ACTUAL
 ) -> tuple[s.Schema, Definitions]:
     """Read the schemas that the setting `pgmend.schemas` names, and how their indexes and checks are spelt.
 
-    Types of `short` schemas bear short names; `known` spellings are not asked for. A `doubtful` server may have NOT
-    NULLs that are not proved; a `model` has no rows.
+    Types of `short` schemas bear short names; `known` spellings are not asked for.
     """
     with undisturbed():
-        return _put_together(cursor, short, known, doubtful, model)
+        return _put_together(cursor, short, known, sides)
 
 
 def _put_together(
-    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, model: bool
+    cursor: Cursor, short: Collection[str], known: Spellings, sides: Sides
 ) -> tuple[s.Schema, Definitions]:
     """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
     with asking(cursor) as ask:
-        assembly = Assembly(ask, short, known, OUR_PATH + UNQUOTED, model=model)
-        unproved = ask("unproved") if doubtful else list
-        return _with_unproved(assembly.schema(), unproved()), assembly.definitions
+        assembly = Assembly(ask, short, known, OUR_PATH + UNQUOTED, sides)
+        return assembly.schema(), assembly.definitions
 
 
-def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
+def proved(cursor: Cursor, found: s.Schema) -> s.Schema:
     """Return the schema, with columns that may hold NULL whatever their NOT NULL says, or whose heirs lack it."""
-    for schema, relation, column, constraint, unproved, alone, below in rows:
+    if cursor.connection.server_version < 180000:  # every NOT NULL is proved there
+        return found
+    cursor.execute(query("unproved"))
+    for schema, relation, column, constraint, unproved, alone, below in cursor.fetchall():
         table = found.tables[QName(schema, relation)]
         if below:
             there = (*table.unproved_below.get(column, ()), (QName(*below), constraint))

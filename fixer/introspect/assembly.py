@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
+from enum import Flag, auto
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar  # Any: the cells of an answer, which psycopg2 gives without their types
@@ -38,20 +39,32 @@ _BY_NAME = attrgetter("name")
 _NO_DEFAULTS: Mapping[int, tuple[str, QName | None, bool]] = {}
 
 
+class Sides(Flag):
+    """The sides of a comparison that a reading is for: a contract has no rows, and nothing stands in its way."""
+
+    ACTUAL = auto()
+    CONTRACT = auto()
+
+
 class Assembly:
     """The parts of a schema, by the numbers of their tables.
 
     It asks all its questions ahead, and puts together what is there while the server answers the next.
     """
 
-    def __init__(self, ask: Ask, short: Collection[str], known: Spellings, before: str, *, model: bool) -> None:
+    def __init__(self, ask: Ask, short: Collection[str], known: Spellings, before: str, sides: Sides) -> None:
+        actual = Sides.ACTUAL in sides
         relations, columns, sequences = ask("relations", before), ask("columns"), ask("sequences")
         self._relations, rows, self._counters = relations(), columns(), sequences()
         spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
         # What takes the server long is asked when there is most to be done here meanwhile.
-        indexes, self._defaults, volatile = ask("indexes"), ask("defaults"), ask("volatile") if model else list
+        indexes, self._defaults, volatile = (
+            ask("indexes"),
+            ask("defaults"),
+            ask("volatile") if Sides.CONTRACT in sides else list,
+        )
         constraints = ask("constraints")
-        obstacles = ask("obstacles") if any(row[_HINDERED] for row in self._relations) and not model else list
+        obstacles = ask("obstacles") if actual and any(row[_HINDERED] for row in self._relations) else list
         heirs = ask("heirs") if any(row[_INHERITS] for row in self._relations) else list
         self._names = {row[0]: QName(sys.intern(row[1]), row[2]) for row in self._relations}
         self._columns = _by_place(rows)
@@ -64,7 +77,7 @@ class Assembly:
         self._wanted = self._wanted_indexes()
         self._volatile = set(volatile())
         self._cells = self._read_columns()
-        self._sequences |= {} if model else self._elsewhere(ask)
+        self._sequences |= self._elsewhere(ask) if actual else {}
         self._constraints, self._hindering, self._heirs = constraints(), obstacles(), heirs()
         self._disabled = self._read_disabled()
         checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]

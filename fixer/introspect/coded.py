@@ -141,7 +141,11 @@ def _with_parts(cursor: Cursor, actual: Schema, contract: Contract, wanted: Code
     if not missing:
         return replace(actual, code=found)
     homes = {part.key.schema for part in missing} - {*contract.schemas}
-    who = introspect.session(cursor, [*contract.schemas, *sorted(homes)]) if homes else actual.session
+    who = actual.session
+    if homes:
+        known = who and who.rights
+        who = introspect.session(cursor, [*contract.schemas, *sorted(homes)])
+        who = introspect.with_rights(cursor, who) if known else who
     return replace(actual, code=_with_lacks(cursor, found, missing, wanted), session=who)
 
 

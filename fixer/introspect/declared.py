@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.settings import OUR_PATH
-from fixer.introspect import read_parts
+from fixer.introspect import Sides, proved, read_parts, session
 from fixer.introspect.questions import query
 from fixer.model import schema as s
 from fixer.model.expression.patterns import pattern
@@ -20,37 +21,67 @@ _LEFT_OVER = pattern(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed
 
 def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
     """Read what the setting `pgmend.schemas` names as a model: its shape alone. Types of `schemas` bear short names."""
-    found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
+    found, definitions = read_parts(cursor, [*schemas, "public"], {}, Sides.CONTRACT)
     tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
     return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
 
 
-def read_declared(cursor: Cursor, *, proved: bool, lone_types: bool = True) -> s.Schema:
+def read_declared(cursor: Cursor, *, lone_types: bool = True) -> s.Schema:
     """Read what users declared, as if it had just been added: every constraint enforced and awake.
 
-    Where it shall be `proved`, what is NOT VALID is wanted of the rows that are there too. Partitions are parts of
-    their tables: only their names and bounds are declared, and what they have alone. No table is an
-    extension's, or pgmend's own.
+    Partitions are parts of their tables: only their names and bounds are declared, and what they have alone. No table
+    is an extension's, or pgmend's own.
     """
-    cursor.execute(query("declared"))
-    rows = [(QName(*row[:2]), *row[2:]) for row in cursor.fetchall()]
-    found_there = {name: is_part for name, kind, is_part in rows if kind in TABLES}
-    counters = {name for name, kind, _ in rows if kind not in TABLES}
-    names = sorted(name for name, is_part in found_there.items() if not is_part)
-    schemas = sorted({name.schema for name, *_ in rows})
-    _choose(cursor, schemas)
-    types = {} if proved else read_types(cursor, lone=lone_types)
-    homes = sorted({*schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
-    if homes != schemas:
+    users = _Users.of(cursor)
+    _choose(cursor, users.schemas)
+    types = read_types(cursor, lone=lone_types)
+    homes = sorted({*users.schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
+    if homes != users.schemas:
         _choose(cursor, homes)
-    found, definitions = read_parts(cursor, [*homes, "public"], {}, False, model=True)
-    tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
-    mine = ((name, found.sequences[name]) for name in found.sequences if name in counters)
-    sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
-    divided = sorted(found_there.keys() - tables.keys())
-    parts, alone = tuple(_parts(found, divided)), dict(_alone(found, divided, proved))
-    spellings = definitions.spellings()
-    return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types)
+    found, definitions = read_parts(cursor, [*homes, "public"], {}, Sides.CONTRACT)
+    return replace(users.declared(found, definitions.spellings(), proved=False), types=types)
+
+
+def read_itself(cursor: Cursor) -> tuple[s.Schema, s.Schema]:
+    """Read what the target itself declares, of all rows that are there too, and the target as it is: both at once."""
+    users = _Users.of(cursor)
+    who = session(cursor, users.schemas)
+    found, definitions = read_parts(cursor, [*users.schemas, "public"], {}, Sides.ACTUAL | Sides.CONTRACT)
+    declared = users.declared(found, definitions.spellings(), proved=True)
+    return declared, replace(proved(cursor, found), session=who)
+
+
+class _Users(NamedTuple):
+    """What users declared, by name: schemas, tables, partitions, and sequences."""
+
+    schemas: list[str]
+    tables: list[QName]
+    parts: list[QName]
+    counters: set[QName]
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> _Users:
+        """Ask for it."""
+        cursor.execute(query("declared"))
+        rows = [(QName(*row[:2]), *row[2:]) for row in cursor.fetchall()]
+        there = {name: is_part for name, kind, is_part in rows if kind in TABLES}
+        return cls(
+            sorted({name.schema for name, *_ in rows}),
+            sorted(name for name, is_part in there.items() if not is_part),
+            sorted(name for name, is_part in there.items() if is_part),
+            {name for name, kind, _ in rows if kind not in TABLES},
+        )
+
+    def declared(self, found: s.Schema, spellings: s.Spellings, *, proved: bool) -> s.Schema:
+        """Return it as if it had just been added.
+
+        Where it shall be `proved`, what is NOT VALID is wanted of the rows that are there too.
+        """
+        tables = {name: _added(_shape(found.tables[name]), proved) for name in self.tables}
+        mine = ((name, each) for name, each in found.sequences.items() if name in self.counters)
+        sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
+        parts, alone = tuple(_parts(found, self.parts)), dict(_alone(found, self.parts, proved))
+        return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone)
 
 
 def _choose(cursor: Cursor, schemas: Sequence[str]) -> None:

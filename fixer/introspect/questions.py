@@ -17,7 +17,7 @@ from typing import Any  # the cells of an answer, which psycopg2 gives without t
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 _HERE = Path(__file__).parent
-_FOLDERS = ("queries", "further", "dependents", "expressions", "contracts")
+_FOLDERS = ("queries", "further", "session", "dependents", "expressions", "contracts")
 CANCEL_AGAIN = 0.1  # seconds; a server to which a question has not come yet has nothing to cancel
 Rows = list[tuple[Any, ...]]
 Answer = Callable[[], Rows]  # waits for it, and raises what the question raised

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any  # the cells of an answer, which psycopg2 gives without their types
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -17,18 +19,39 @@ _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 
 def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Session:
-    """Return who is connected, and what the role may do in these schemas; `begin` may open the transaction."""
-    choose = f"{beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
-    cursor.execute(choose + query("session"), (list(schemas),))
-    facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
-    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable", "journals", "unused")}
-    facts["below"] = frozenset((QName(*each[:2]), each[2]) for each in facts["below"])
-    facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
+    """Return who is connected, and which of these schemas there are; `begin` may open the transaction."""
+    facts = _facts(cursor, "session", schemas, begin)
+    facts["wanted"] = tuple(schemas)
+    facts["schemas"] = frozenset(facts["schemas"])
     facts["search_path"] = tuple(facts["search_path"])
-    facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
     facts["visible"] = {name: QName(schema, name) for schema, name in facts["visible"]}
     facts["given"] = tuple(s.Given(*each) for each in facts["given"])
+    if facts.pop("hindered"):
+        cursor.execute(query("server_settings"))
+        facts["given"] += tuple(s.Given(name, value, by_server=True) for name, value in cursor.fetchall())
     return s.Session(**facts)
+
+
+def with_rights(cursor: Cursor, who: s.Session) -> s.Session:
+    """Return the session with what its role may do in the schemas that it was asked about; ask nothing if it is known.
+
+    Only repairs need it.
+    """
+    if who.rights:
+        return who
+    facts = _facts(cursor, "own_rights", who.wanted)
+    facts |= {each: frozenset(facts[each]) for each in ("creatable", "journals", "unused")}
+    facts["below"] = frozenset((QName(*each[:2]), each[2]) for each in facts["below"])
+    facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
+    facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
+    return replace(who, rights=s.Rights(**facts))
+
+
+def _facts(cursor: Cursor, name: str, schemas: Sequence[str], begin: str = "") -> dict[str, Any]:
+    """Return the only row of a query about these schemas, by the names of its columns."""
+    choose = f"{beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    cursor.execute(choose + query(name), (list(schemas),))
+    return dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
 
 
 def application(cursor: Cursor, role: str) -> s.Application:

@@ -1,4 +1,4 @@
-"""Which findings a person wants repaired now, which are left for later, and how many rows may move for it."""
+"""What a person chooses: the mode, which findings to repair now and which later, and how many rows may move for it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fixer.model.table import QName
 if TYPE_CHECKING:
     from fractions import Fraction
 
+ATOMIC, ONLINE = MODES = ("atomic", "online")
 MaxMoved = int | str | Mapping[str, int | str] | Iterable[int | str] | None
 
 

@@ -92,6 +92,7 @@ class Contract:
     hints: Mapping[QName, TableHints]
     metadata: MetaData | None = field(default=None, repr=False)  # where it comes from models
     itself: bool = False  # whether it is what the target itself declares, so that nothing is there against it
+    seen: Schema | None = field(default=None, repr=False, compare=False)  # the target from which it was derived then
     alike: frozenset[QName] = frozenset()  # tables whose shape is already as wanted, and which no repair changes
     in_project: bool = False  # whether hints stand in the project's file, because there are no models
     excluded: tuple[str, ...] = ()  # globs of tables that are neither checked nor touched

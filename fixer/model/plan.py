@@ -11,14 +11,16 @@ from typing import Any
 
 from fixer.errors import PlanRefused
 from fixer.model import codec
+from fixer.model.choice import ATOMIC as ATOMIC
 from fixer.model.choice import EVERYTHING, Choice, Left, skipping
+from fixer.model.choice import MODES as MODES
+from fixer.model.choice import ONLINE as ONLINE
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.step import APART, Batches, Effect, Hazard, Lock, Phase, Shape
 from fixer.model.table import QName
 
 VERSION = 1
-ATOMIC, ONLINE = MODES = ("atomic", "online")
 
 
 @dataclass(frozen=True)

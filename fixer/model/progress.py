@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fixer.model.plan import PlannedStep
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fixer.model.plan import PlannedStep
 
 
 class Progress:

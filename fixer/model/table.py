@@ -52,7 +52,7 @@ class Column:
     supplied: bool = False  # whether its domain has a default
     aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)  # its collation's versions, if two
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
-    volatile: bool = field(default=False, compare=False)
+    volatile: bool = field(default=False, compare=False, repr=False)
     stored_as: str | None = None  # today's name, if the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers, which do not exist today

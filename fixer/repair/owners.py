@@ -18,7 +18,7 @@ def see_that_it_may_create(what: str, schema: str, actual: Schema) -> None:
     session = actual.session
     if session and schema not in session.schemas:
         raise RefusalError(f"its schema {as_needed(schema)} is missing: let that be created as well")
-    if session and schema not in session.creatable:
+    if session and schema not in session.may.creatable:
         home, role = as_needed(schema), as_needed(session.role)
         raise RefusalError(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {what}; then plan again")
 
@@ -31,10 +31,10 @@ def new_owner(owner: str, schema: str, actual: Schema) -> str:
     session = actual.session
     if not session or owner in ("", session.role):
         return ""
-    unable = schema and schema not in session.creatable  # as the run says before its first change
-    if unable or session.superuser or schema in session.takers.get(owner, ()):
+    unable = schema and schema not in session.may.creatable  # as the run says before its first change
+    if unable or session.superuser or schema in session.may.takers.get(owner, ()):
         return owner
-    if owner not in session.takers:
+    if owner not in session.may.takers:
         raise RefusalError(of_another(owner, actual, "would belong"))
     where = f"SCHEMA {as_needed(schema)}" if schema else f"DATABASE {as_needed(session.database)}"
     whose = as_needed(owner)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fixer.model.plan import PlannedStep
 from fixer.model.progress import Progress
+
+if TYPE_CHECKING:  # a check shows for what it waits, and no steps
+    from fixer.model.plan import PlannedStep
 
 REPEATED = 5.0  # seconds after which a reason to wait is shown again
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from fixer.model.choice import Left
-from fixer.model.plan import ATOMIC, Plan, Published
-from fixer.model.run import PastRun, Run, Undone
+from fixer.model.choice import ATOMIC, Left
 from fixer.model.step import Hazard
 from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted, warned
 from fixer.report.words import bytes_of, counted, time_of, typed
+
+if TYPE_CHECKING:  # a check only needs the console
+    from fixer.model.plan import Plan, Published
+    from fixer.model.run import PastRun, Run, Undone
 
 _PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 

@@ -137,12 +137,12 @@ def _rights(actual: Schema, plan: Plan, session: Session) -> Iterator[str]:
         if table and not table.owned:
             needed[f"{joining(table.owner, session)};"] = None
     altered = {step.table for step in plan.steps if step.lock not in _OF_ROWS and step.phase not in APART}
-    needed |= {f"{joining(owner, session)};": None for name, owner in sorted(session.below) if name in altered}
-    if not session.languages.get(_OURS_IN, True):
+    needed |= {f"{joining(owner, session)};": None for name, owner in sorted(session.may.below) if name in altered}
+    if not session.may.languages.get(_OURS_IN, True):
         needed[f"GRANT USAGE ON LANGUAGE {_OURS_IN} TO {quoted(session.role)};"] = None
-    if session.tablespace:
-        needed[f"GRANT CREATE ON TABLESPACE {quoted(session.tablespace)} TO {quoted(session.role)};"] = None
-    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
+    if tablespace := session.may.tablespace:
+        needed[f"GRANT CREATE ON TABLESPACE {quoted(tablespace)} TO {quoted(session.role)};"] = None
+    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.may.creatable):
         needed[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
     needed |= dict.fromkeys(_rights_of_journal(plan, session))
     if needed:
@@ -154,9 +154,9 @@ def _rights_of_journal(plan: Plan, session: Session) -> Iterator[str]:
     """Yield the statements that let the role write the journal, and the quarantine if rows go there."""
     places = tables.places(tables.moving_tables(plan.steps))
     homes, role = {place.schema for place in places}, quoted(session.role)
-    if not session.can_create and homes - session.journals:
+    if not session.may.can_create and homes - session.may.journals:
         yield f"GRANT CREATE ON DATABASE {quoted(session.database)} TO {role};"
-    shut = {each.schema for each in session.shut if each in places or not each.name}
+    shut = {each.schema for each in session.may.shut if each in places or not each.name}
     for schema in sorted(homes & shut):
         yield f"GRANT USAGE, CREATE ON SCHEMA {quoted(schema)} TO {role};"
         yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {quoted(schema)} TO {role};"

@@ -11,15 +11,15 @@ from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.link import Link
 from fixer.connect.settings import MODESTLY, ROLE
 from fixer.errors import PlanRefused, UsageError
-from fixer.model.choice import EVERYTHING, Choice, MaxMoved
+from fixer.model.choice import ATOMIC, EVERYTHING, ONLINE, Choice, MaxMoved
 from fixer.model.contract import Contract
-from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
-from fixer.model.run import PastRun, Run
 from fixer.sql.compose import Composable
 
 if TYPE_CHECKING:
+    from fixer.model.plan import Plan
+    from fixer.model.run import PastRun, Run
     from fixer.runner.limits import Bounds
     from fixer.runner.online.pace import Pace
     from fixer.runner.script.moment import Moment
@@ -127,6 +127,8 @@ class Session:
 
     def _without_steps(self, plan: Plan, report: Report) -> Run:
         """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""
+        from fixer.model.run import Run
+
         if report.comparison.actual.fingerprint != plan.fingerprint:
             raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
         if report.comparison.unsettled(plan.left):

@@ -130,7 +130,7 @@ def of_another(owner: str, actual: Schema, verb: str = "belongs") -> str:
     """Return why this session may not change a thing, and what lets it: to be a member of its owner."""
     session = actual.session
     if session and owner == _WHOEVER_OWNS_THE_DATABASE:
-        owner = session.database_owner
+        owner = session.may.database_owner
     way = joining(owner, session) if session else f"GRANT {as_needed(owner)} TO CURRENT_USER"
     return f"it {verb} to {as_needed(owner)}: {way}; then plan again"
 
@@ -139,8 +139,8 @@ def joining(owner: str, session: Session) -> str:
     """Return the statements that give this session's role the rights of an owner, of which it may be a member."""
     whose, role = as_needed(owner), as_needed(session.role)
     grant = f"GRANT {whose} TO {role}"
-    if session.inherits and owner not in session.unused:
+    if session.may.inherits and owner not in session.may.unused:
         return grant
     if session.version >= 16:
         return f"{grant} WITH INHERIT TRUE"
-    return "; ".join([f"ALTER ROLE {role} INHERIT", *([] if owner in session.unused else [grant])])
+    return "; ".join([f"ALTER ROLE {role} INHERIT", *([] if owner in session.may.unused else [grant])])

@@ -11,7 +11,18 @@ import pytest
 
 from fixer.cli.group import WORDS, cli
 
-HEAVY = ("alembic", "html", "hypothesis", "psycopg2", "pytest", "rich", "rich.progress", "rich.table", "sqlalchemy")
+HEAVY = (
+    "alembic",
+    "fixer.model.plan",
+    "html",
+    "hypothesis",
+    "psycopg2",
+    "pytest",
+    "rich",
+    "rich.progress",
+    "rich.table",
+    "sqlalchemy",
+)
 ROOT = Path(__file__).parents[2]
 
 

@@ -15,14 +15,14 @@ import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE, parse_dsn
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer import introspect
+from fixer import check, introspect
 from fixer.connect import servers
 from fixer.connect.memory import undisturbed
 from fixer.connect.servers import Server
 from fixer.connect.settings import OUR_PATH
 from fixer.introspect.declared import read_model
 from fixer.introspect.questions import Answer, Ask, asking, query
-from fixer.model.schema import Schema
+from fixer.model.schema import Given, Schema
 from fixer.model.table import QName
 from lab.database import HEALTHY, Database, lent, role
 from lab.process import HOUSE, fixer
@@ -96,6 +96,31 @@ def test_where_all_tables_stand_nothing_is_asked_of_what_stands_elsewhere(server
         lacking = sent(database, env={"XDG_CACHE_HOME": str(tmp_path)})
 
     assert tuple(any("pgmend.missing" in each for each in log) for log in (sound, lacking)) == (False, True)
+
+
+def test_what_the_role_may_do_is_asked_once_something_is_found(server: Server) -> None:
+    with lent(server, HEALTHY) as database:
+        sound = check(database.dsn, "contracts.trading:metadata")
+        database.run("DROP TABLE paper_trades")
+        broken = check(database.dsn, "contracts.trading:metadata")
+
+    asked = [each.comparison.actual.session and each.comparison.actual.session.rights for each in (sound, broken)]
+    assert [rights is not None for rights in asked] == [False, True]
+
+
+def test_what_the_files_of_the_server_say_is_read(server: Server) -> None:
+    with lent(server, HEALTHY) as database:
+        try:
+            for statement in ("ALTER SYSTEM SET zero_damaged_pages = on", "SELECT pg_reload_conf(), pg_sleep(1)"):
+                database.run(statement)
+            found = read(database)
+        finally:
+            for statement in ("ALTER SYSTEM RESET zero_damaged_pages", "SELECT pg_reload_conf(), pg_sleep(1)"):
+                database.run(statement)
+        after = read(database)
+
+    given = [each.session.given if each.session else None for each in (found, after)]
+    assert given == [(Given("zero_damaged_pages", "on", by_server=True),), ()]
 
 
 def test_check_leaves_no_trace_in_the_catalogue(server: Server) -> None:

@@ -14,7 +14,6 @@ from fixer.errors import TargetError, UsageError
 from fixer.model.finding import UNREADABLE
 from fixer.model.report import Report
 from fixer.report import findings
-from fixer.report import json as as_json
 from fixer.report.words import counted
 
 if TYPE_CHECKING:
@@ -112,9 +111,14 @@ def _forms(settings: Settings, gate: Gate, report: Report, argument: str | None,
 
         return of_report(report, fail_on=gate.fail_on, following=following.plan, place=settings.place)
 
+    def json() -> str:
+        from fixer.report.json import of_report
+
+        return of_report(report, gate.fail_on)
+
     verbose = settings.verbose > 0
     shown = partial(findings.of_report, report, following=following, verbose=verbose, fail_on=gate.fail_on)
-    return Forms(shown, partial(as_json.of_report, report, gate.fail_on), account, html)
+    return Forms(shown, json, account, html)
 
 
 def of_words(fail_on: str, *, baseline: str | None, written: str | None, before: str | None) -> Gate:

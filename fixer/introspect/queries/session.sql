@@ -1,5 +1,5 @@
--- Who is connected, to what, with which rights; and which names stand in several schemas of the search_path, whose
--- schemas the setting pgmend.own_path keeps.
+-- Who is connected, and to what; and which names stand in several schemas of the search_path, whose schemas the setting
+-- pgmend.own_path keeps.
 -- Paste into psql after:  SET pgmend.schemas = '{public}';  SET pgmend.own_path = '{public}';
   WITH own AS MATERIALIZED (
        SELECT coalesce(nullif(current_setting('pgmend.own_path', true), '')::text[], current_schemas(false)::text[])
@@ -8,79 +8,16 @@ SELECT current_user AS role,
        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
        current_database() AS database,
        current_setting('server_version_num')::integer / 10000 AS version,
-       has_database_privilege(current_database(), 'CREATE') AS can_create,
-       -- The fixer's own schemas; what this role may not write of them: the schema, or a table of it.
-       ARRAY (SELECT nspname::text FROM pg_catalog.pg_namespace
-               WHERE nspname IN ('fixer_journal', 'fixer_quarantine')) AS journals,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, coalesce(c.relname, ''))), '[]')
-          FROM pg_catalog.pg_namespace n
-          LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
-         WHERE n.nspname IN ('fixer_journal', 'fixer_quarantine')
-           AND NOT (has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE')
-                    AND (c.oid IS NULL OR (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-                         AND has_table_privilege(c.oid, 'UPDATE'))))) AS shut,
-       (SELECT rolinherit FROM pg_catalog.pg_roles WHERE rolname = current_user) AS inherits,
-       ARRAY (SELECT r.rolname::text FROM pg_catalog.pg_roles r
-               WHERE pg_has_role(r.oid, 'MEMBER') AND NOT pg_has_role(r.oid, 'USAGE')) AS unused,
-       -- The tables of which partitions or heirs, at any distance, belong to roles whose rights this one lacks.
-       (WITH RECURSIVE above AS (
-             SELECT i.inhparent AS relation, c.relowner AS owner
-               FROM pg_catalog.pg_inherits i
-               JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-              WHERE c.relkind IN ('r', 'p', 'f') AND NOT pg_has_role(c.relowner, 'USAGE')
-              UNION
-             SELECT i.inhparent, a.owner
-               FROM above a
-               JOIN pg_catalog.pg_inherits i ON i.inhrelid = a.relation)
-        SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, pg_get_userbyid(a.owner))), '[]')
-          FROM above a
-          JOIN pg_catalog.pg_class c ON c.oid = a.relation
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) AS below,
-       -- The languages, and whether this role may write functions in each; in those not trusted, only superusers may.
-       (SELECT jsonb_object_agg(l.lanname, CASE WHEN l.lanpltrusted THEN has_language_privilege(l.oid, 'USAGE')
-                                                ELSE r.rolsuper END)
-          FROM pg_catalog.pg_language l
-         CROSS JOIN pg_catalog.pg_roles r
-         WHERE r.rolname = current_user) AS languages,
-       -- Where new tables and indexes would go, and this role may put none.
-       coalesce((SELECT t.spcname::text FROM pg_catalog.pg_tablespace t
-                  WHERE t.spcname = current_setting('default_tablespace')
-                    AND NOT has_tablespace_privilege(t.oid, 'CREATE')), '') AS tablespace,
+       -- What its transaction sees: nothing where that has written, as no snapshot says so, nor on a standby, where none
+       -- names all that is under way.
+       CASE WHEN pg_is_in_recovery() OR pg_current_xact_id_if_assigned() IS NOT NULL
+            THEN '' ELSE pg_current_snapshot()::text END AS moment,
        pg_is_in_recovery() AS standby,
        current_setting('default_transaction_read_only')::boolean AS read_only,
        own.path AS search_path,
        ARRAY (SELECT nspname::text
                 FROM pg_catalog.pg_namespace
                WHERE nspname = ANY (current_setting('pgmend.schemas')::text[])) AS schemas,
-       ARRAY (SELECT nspname::text
-                FROM pg_catalog.pg_namespace
-               WHERE nspname = ANY (current_setting('pgmend.schemas')::text[])
-                 AND has_schema_privilege(oid, 'CREATE')) AS creatable,
-       (SELECT coalesce(jsonb_object_agg(n.nspname, pg_get_userbyid(n.nspowner)), '{}')
-          FROM pg_catalog.pg_namespace n
-         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
-           AND NOT pg_has_role(n.nspowner, 'USAGE')) AS others,
-       -- To whom this role may give what it creates; of each, the schemas where it may create, and '' for the database.
-       -- A superuser may give anything to anybody.
-       CASE WHEN (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN '{}'
-       ELSE (SELECT coalesce(jsonb_object_agg(r.rolname, ARRAY (
-                           SELECT ''
-                            WHERE has_database_privilege(r.oid, current_database(), 'CREATE')
-                            UNION ALL
-                           SELECT n.nspname::text
-                             FROM pg_catalog.pg_namespace n
-                            WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
-                              AND has_schema_privilege(r.oid, n.oid, 'CREATE'))), '{}')
-               FROM pg_catalog.pg_roles r
-              WHERE r.oid IN (SELECT c.relowner
-                                FROM pg_catalog.pg_class c
-                                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                               WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
-                                 AND c.relkind IN ('r', 'p'))
-                AND pg_has_role(r.oid, 'USAGE')
-                AND pg_has_role(r.oid, CASE WHEN current_setting('server_version_num')::integer < 160000
-                                            THEN 'MEMBER' ELSE 'SET' END)) END AS takers,
-       (SELECT pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = current_database()) AS database_owner,
        ARRAY (SELECT ARRAY[first.schema, first.name]
                 FROM (SELECT DISTINCT ON (c.relname)
                              n.nspname::text AS schema, c.relname::text AS name, c.relkind
@@ -90,26 +27,22 @@ SELECT current_user AS role,
                        ORDER BY c.relname, array_position(own.path, n.nspname::text)) AS first
                WHERE first.relkind IN ('r', 'p', 'v', 'm', 'f')) AS visible,
        coalesce(current_setting('pgmend.role', true), '') AS application,
+       -- Whether the files of the server may say something of what follows.
+       current_setting('default_transaction_read_only')::boolean
+         OR current_setting('session_replication_role') = 'replica'
+         OR current_setting('zero_damaged_pages')::boolean
+         OR current_setting('ignore_checksum_failure')::boolean AS hindered,
        -- What sessions to come of this role, of the application's and of all get, of what may keep them from their work.
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(g.name, g.value, g.role, g.database, g.by_server)
-                                  ORDER BY g.name, g.role, g.database, g.by_server), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(g.name, g.value, g.role, g.database)
+                                  ORDER BY g.name, g.role, g.database), '[]')
           FROM (SELECT split_part(each.pair, '=', 1) AS name, substr(each.pair, strpos(each.pair, '=') + 1) AS value,
-                       coalesce(r.rolname::text, '') AS role, coalesce(d.datname::text, '') AS database,
-                       false AS by_server
+                       coalesce(r.rolname::text, '') AS role, coalesce(d.datname::text, '') AS database
                   FROM pg_catalog.pg_db_role_setting s
                   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
                   LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
                  CROSS JOIN unnest(s.setconfig) AS each (pair)
                  WHERE (s.setdatabase = 0 OR d.datname = current_database())
-                   AND (s.setrole = 0 OR r.rolname IN (session_user, current_setting('pgmend.role', true)))
-                UNION ALL
-                SELECT p.name, p.setting, '', '', true
-                  FROM pg_catalog.pg_settings p
-                 WHERE (current_setting('default_transaction_read_only')::boolean
-                        OR current_setting('session_replication_role') = 'replica'
-                        OR current_setting('zero_damaged_pages')::boolean
-                        OR current_setting('ignore_checksum_failure')::boolean)
-                   AND p.source IN ('configuration file', 'command line', 'environment variable')) AS g
+                   AND (s.setrole = 0 OR r.rolname IN (session_user, current_setting('pgmend.role', true)))) AS g
          WHERE g.name IN ('default_transaction_read_only', 'session_replication_role', 'search_path', 'row_security',
                           'zero_damaged_pages', 'ignore_checksum_failure')) AS given
   FROM own

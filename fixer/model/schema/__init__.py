@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from fixer.model.schema.code import Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
-from fixer.model.schema.session import Given, Session
+from fixer.model.schema.session import Given, Rights, Session
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Mute",
     "Partition",
     "QName",
+    "Rights",
     "Schema",
     "Sequence",
     "Session",
@@ -156,6 +157,16 @@ class Schema:
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
     beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
+
+    def seen_again(self, session: Session) -> bool:
+        """Return whether a session sees the very same rows of the catalogue from which this schema was read.
+
+        Where two snapshots are written alike, no transaction ended between them (PostgreSQL manual, 9.27.7).
+        """
+        then = self.session
+        if then is None or not then.moment:
+            return False
+        return (then.moment, then.wanted) == (session.moment, session.wanted)
 
     def owner_of_most(self, names: Iterable[QName]) -> str:
         """Return the role that owns most of these tables, as far as they exist; empty if none does."""

@@ -59,33 +59,49 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What the role of a session may do in its database and in the wanted schemas."""
+
+    can_create: bool  # schemas in this database
+    journals: frozenset[str]  # of the fixer's own schemas, those that exist
+    shut: frozenset[QName]  # of what is in them, what the role may not write; without a name: all of one
+    inherits: bool  # whether it has the rights of the roles whose member it becomes
+    unused: frozenset[str]  # roles whose member it is, and whose rights it lacks unless it becomes them
+    below: frozenset[tuple[QName, str]]  # tables with partitions or heirs that others own, each with one
+    languages: Mapping[str, bool]  # and whether the role may write functions in each
+    tablespace: str  # the default one, if the role may create nothing in it
+    creatable: frozenset[str]  # of the wanted schemas, those in which the role may create tables
+    others: Mapping[str, str]  # of the wanted schemas, those it does not own: their owners
+    # The owners of tables who may get what the role creates, and the schemas where each may create: '' is the database.
+    takers: Mapping[str, frozenset[str]]
+    database_owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """The role and the database of this session, and what the role may do there."""
+    """The role and the database of this session."""
 
     role: str
     superuser: bool
     database: str
     version: int  # major
-    can_create: bool  # schemas in this database
-    journals: frozenset[str] = frozenset()  # of the fixer's own schemas, those that exist
-    shut: frozenset[QName] = frozenset()  # of what is in them, what the role may not write; without a name: all of one
-    inherits: bool = True  # whether it has the rights of the roles whose member it becomes
-    unused: frozenset[str] = frozenset()  # roles whose member it is, and whose rights it lacks unless it becomes them
-    below: frozenset[tuple[QName, str]] = frozenset()  # tables with partitions or heirs that others own, each with one
-    languages: Mapping[str, bool] = field(default_factory=dict)  # and whether the role may write functions in each
-    tablespace: str = ""  # the default one, if the role may create nothing in it
     standby: bool = False
     read_only: bool = False
     search_path: tuple[str, ...] = ()
-    schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
-    creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create tables
-    others: Mapping[str, str] = field(default_factory=dict)  # of the wanted ones, those it does not own: their owners
-    # The owners of tables who may get what the role creates, and the schemas where each may create: '' is the database.
-    takers: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    database_owner: str = ""
+    wanted: tuple[str, ...] = ()  # the schemas that were asked about
+    moment: str = ""  # the snapshot that its transaction sees, if that says all
+    schemas: frozenset[str] = frozenset()  # of these, those that exist
     visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
     application: str = ""  # the application's role, if the caller names it
     given: tuple[Given, ...] = ()  # what sessions to come get, of what may hinder them
+    rights: Rights | None = None  # asked for once something is to be repaired
+
+    @property
+    def may(self) -> Rights:
+        """What the role may do; raises LookupError if nobody has asked."""
+        if self.rights is None:
+            raise LookupError("what the session's role may do was not asked")
+        return self.rights
 
 
 def effective(given: Iterable[Given], role: str) -> Mapping[str, Given]:
