@@ -83,6 +83,18 @@ def test_what_is_quick_to_answer_is_asked_by_one_session(
     assert opened == []
 
 
+@pytest.mark.parametrize(("worth", "sessions_opened"), [(45, 1), (55, 0)])  # two save half of the time at most
+def test_a_second_session_must_save_what_it_is_worth(
+    reader: Cursor, opened: list[Connection], monkeypatch: pytest.MonkeyPatch, worth: int, sessions_opened: int
+) -> None:
+    costs = {"SELECT 1": 40, "SELECT 2": 30, "SELECT 3": 30}
+    monkeypatch.setattr(sessions, "WORTH", worth)
+    monkeypatch.setattr(sessions.Session, "_cost", lambda _, question: costs.get(question.as_string(reader), 1_000))
+    asked(reader, *costs)
+
+    assert len(opened) == sessions_opened
+
+
 def test_the_second_session_sees_the_moment_of_the_first(library: Case, reader: Cursor) -> None:
     reader.execute(BOOKS)
     before = reader.fetchall()
