@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.compare import sessions
 from fixer.compare.examine import beginning, examine, snapshot
 from fixer.compare.sessions import Answer, Session
+from fixer.connect.settings import MODESTLY
 from fixer.defects import duplicate_row, orphan_rows
 from fixer.model.report import Comparison
 from fixer.sql.compose import SQL
@@ -71,6 +72,19 @@ def test_two_sessions_find_what_one_finds(library: Case, opened: list[Connection
 
     assert len(opened) == 1
     assert seen(found) == seen(alone)
+
+
+@pytest.mark.parametrize(("settings", "asks"), [(MODESTLY, False), ({}, True)], ids=["one processor", "more"])
+def test_a_check_that_no_second_session_may_help_asks_for_no_costs(
+    library: Case, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], asks: bool
+) -> None:
+    costs = list[float]()
+    cost = sessions.Session._cost
+    monkeypatch.setattr(sessions.Session, "_cost", lambda *asked: costs.append(cost(*asked)) or costs[-1])
+    library.break_(*BROKEN)
+    examine(library.connection, library.sound.contract, settings=settings)
+
+    assert bool(costs) == asks
 
 
 def test_what_is_quick_to_answer_is_asked_by_one_session(
