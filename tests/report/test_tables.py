@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fixer.model.run import PastRun
 from fixer.report.columns import Column, Columns
+from fixer.report.progress import Teller
 from fixer.report.tables import of_runs
 from lab.commands import apply
 from lab.database import Database
@@ -139,3 +140,13 @@ def test_a_title_stands_above_a_table_whose_lines_begin_further_in() -> None:
     lines = drawn(Columns((Column("table"), Column("rows", right=True)), [("users", "3")], "all rows", edge="  "), 40)
 
     assert lines == ["all rows", "", "  table   rows", " ──────────────", "  users      3", ""]
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["speaks", "quiet"])
+@pytest.mark.parametrize("text", ["[1/3] add a key", "forbid NULL in it; " * 9, "größer", "two\nlines", "a\x07bell"])
+def test_progress_in_a_pipe_is_what_a_console_prints(text: str, quiet: bool) -> None:
+    printed, told = StringIO(), StringIO()
+    Console(file=printed, width=80, quiet=quiet, highlight=False, markup=False).print(text)
+    Teller(Console(file=told, width=80, quiet=quiet, highlight=False, markup=False)).say(text)
+
+    assert told.getvalue() == printed.getvalue()
