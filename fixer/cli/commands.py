@@ -203,13 +203,13 @@ def told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
 @contextmanager
 def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
     """Lend what shows the progress of a run, also what another session sees of it."""
-    from fixer.report.bar import teller_of
+    from fixer.report import text as as_text
     from fixer.runner.watch import watched
 
     if not settings.speaks:
         yield SILENT
         return
-    teller = teller_of(settings.notes())
+    teller = as_text.teller_of(settings.notes())
     with teller.shown(), watched(link.another, link.connection, teller):
         yield teller
 

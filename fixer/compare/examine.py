@@ -24,7 +24,7 @@ from fixer.compare.trying import tried
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
-from fixer.connect.settings import EXACTLY, PLAINLY, READING, setting, unhurried
+from fixer.connect.settings import EXACTLY, PLAINLY, READING, is_modest, setting, unhurried
 from fixer.errors import TargetError, option
 from fixer.introspect.coded import with_code
 from fixer.introspect.declared import read_types
@@ -57,7 +57,8 @@ def examine(
     """
     with snapshot(connection) as cursor:
         begin = beginning(connection, settings)
-        return look(cursor, contract, deep=deep, doubts=doubts, choice=choice, begin=begin)
+        helped = not is_modest(settings or {})
+        return look(cursor, contract, deep=deep, doubts=doubts, choice=choice, begin=begin, helped=helped)
 
 
 def look(
@@ -68,8 +69,12 @@ def look(
     doubts: Doubts = frozenset(),
     choice: Choice = EVERYTHING,
     begin: str = "",
+    helped: bool = False,
 ) -> Comparison:
-    """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
+    """Compare what the cursor's transaction sees with a contract.
+
+    `begin` is SQL that opens the transaction first; `helped` whether a second session may take long questions.
+    """
     known = contract.schema.spellings
     actual = introspect.read(cursor, contract.schemas, begin, known, seen=contract.seen, rights=False)
     there = actual.session.schemas if actual.session else frozenset()
@@ -82,7 +87,7 @@ def look(
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
-        session = Session(cursor)
+        session = Session(cursor, helped=helped)
         count = counter(session)
         prove = Proofs(session, contract, sizes, count)
         count = prove.beside(actual) if deep else count

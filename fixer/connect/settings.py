@@ -170,6 +170,11 @@ def generously(cursor: Cursor, *, local: bool = True) -> None:
     cursor.execute(_GENEROUSLY.format(local="true" if local else "false"))
 
 
+def is_modest(settings: Mapping[str, str]) -> bool:
+    """Return whether these settings ask for one processor."""
+    return MODESTLY.items() <= settings.items()
+
+
 # --- setting them
 
 

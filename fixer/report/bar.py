@@ -43,8 +43,3 @@ class BarTeller(Teller):
     def builds(self, done: int, total: int) -> None:
         """Move the bar as an index is built."""
         self.bar.update(self.task, completed=done, total=total or None, visible=True, unit=" blocks", rate="")
-
-
-def teller_of(console: Console) -> Teller:
-    """Return what shows the progress of a run on a console, with a bar if it is a terminal."""
-    return BarTeller(console) if console.is_terminal else Teller(console)

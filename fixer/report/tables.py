@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from fixer.model.plan import Plan
 from fixer.model.run import Entry, PastRun
+from fixer.report.columns import Column, Columns, Row
 from fixer.report.words import bytes_of, counted, time_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _READABLE = 44  # characters of a step's title in one line
 
@@ -23,7 +26,7 @@ _READABLE = 44  # characters of a step's title in one line
 class ByWidth:
     """A table, or its narrow form if the screen is too small for the table."""
 
-    table: Table
+    table: Columns | Table
     narrow: RenderableType
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -39,28 +42,28 @@ class ByWidth:
 
 def of_steps(plan: Plan, verbose: bool) -> ByWidth:
     """Return the steps with lock, hazard, rows, bytes and time: in columns, or some of it below the title."""
-    columns, below = _titled(min(_READABLE, max(len(step.title) for step in plan.steps))), _titled()
-    columns.add_column("lock", style="dim", no_wrap=True)
-    columns.add_column("hazard", style="yellow", no_wrap=True)
-    for table, names in ((columns, ("rows", "reads", "writes", "time")), (below, ("rows", "time"))):
-        for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
+    least = min(_READABLE, max(len(step.title) for step in plan.steps))
+    lock_and_hazard = (Column("lock", "dim"), Column("hazard", "yellow"))
+    columns = (*_titled(least), *lock_and_hazard, *_of_numbers("rows", "reads", "writes", "time"))
+    broad, small = list[Row](), list[Row]()
     for step in plan.steps:
         number, rows = str(step.number), str(step.effect.rows) if step.effect.rows else ""
         lock, hazard, time = str(step.lock).lower(), str(step.hazard or ""), time_of(step.cost.seconds)
         reads, writes = bytes_of(step.cost.reads), bytes_of(step.cost.writes)
         sql = [Text(step.sql, style="dim")] if verbose else []
-        columns.add_row(number, Group(Text(step.title), *sql), lock, hazard, rows, reads, writes, time)
-        below.add_row(number, Group(Text(step.title), _beneath(lock, hazard, reads, writes), *sql), rows, time)
-    return ByWidth(columns, below)
+        broad.append((number, [Text(step.title), *sql], lock, hazard, rows, reads, writes, time))
+        small.append((number, [Text(step.title), _beneath(lock, hazard, reads, writes), *sql], rows, time))
+    return ByWidth(Columns(columns, broad), Columns((*_titled(), *_of_numbers("rows", "time")), small))
 
 
-def _titled(least: int | None = None) -> Table:
-    """Return a table that begins with the number and the title of a step."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("#", justify="right", style="dim", no_wrap=True)
-    table.add_column("step", overflow="fold", ratio=1, min_width=least)
-    return table
+def _titled(least: int = 1) -> tuple[Column, Column]:
+    """Return the columns for the number and the title of a step."""
+    return Column("#", "dim", right=True), Column("step", folds=True, least=least)
+
+
+def _of_numbers(*names: str) -> Iterator[Column]:
+    """Yield columns of numbers."""
+    return (Column(name, right=True) for name in names)
 
 
 def _beneath(lock: str, hazard: str, reads: str, writes: str) -> Text:
@@ -72,20 +75,20 @@ def _beneath(lock: str, hazard: str, reads: str, writes: str) -> Text:
 def of_ledger(entries: Iterable[Entry]) -> RenderableType:
     """Return the ledger, which accounts for every row: a table, or a sum for each table."""
     title = "ledger: before + inserted = after + quarantined"
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("table", no_wrap=True)
-    for name in ("before", "inserted", "after", "quarantined"):
-        table.add_column(name, justify="right", no_wrap=True)
-    sums = [Text(title, style="italic")]
+    columns = (Column("table"), *_of_numbers("before", "inserted", "after", "quarantined"))
+    rows, sums = list[Row](), [Text(title, style="italic")]
     for entry in entries:
         cells = (entry.before, entry.inserted, entry.after, entry.quarantined)
-        table.add_row(str(entry.table), *map(str, cells))
+        rows.append((str(entry.table), *map(str, cells)))
         sums.append(Text("  {}: {} + {} = {} + {}".format(entry.table, *cells)))
-    return ByWidth(table, Group(*sums, Text()))
+    return ByWidth(Columns(columns, rows, title, edge="  "), Group(*sums, Text()))
 
 
 def of_runs(runs: Sequence[PastRun]) -> RenderableType:
     """Return past runs, the newest first: a table, or some lines for each."""
+    from rich import box
+    from rich.table import Table
+
     names = ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan")
     rows, lines = [names], list[RenderableType]()
     for run in runs:

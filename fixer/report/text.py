@@ -17,6 +17,7 @@ from fixer.report.words import bytes_of, counted, time_of, typed
 if TYPE_CHECKING:  # a check only needs the console
     from fixer.model.plan import Plan, Published
     from fixer.model.run import PastRun, Run, Undone
+    from fixer.report.progress import Teller
 
 _PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
@@ -176,3 +177,14 @@ def console(*, color: bool = True, stderr: bool = False, quiet: bool = False) ->
         return made
     wide = os.environ.get("COLUMNS", "")
     return Console(no_color=True, width=max(_NARROWEST, int(wide)) if wide.isdecimal() else _PIPE, **how)
+
+
+def teller_of(console: Console) -> Teller:
+    """Return what shows the progress of a run on a console, with a bar if it is a terminal."""
+    if console.is_terminal:
+        from fixer.report.bar import BarTeller
+
+        return BarTeller(console)
+    from fixer.report.progress import Teller
+
+    return Teller(console)

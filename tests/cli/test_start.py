@@ -55,10 +55,22 @@ except SystemExit:
             "from fixer import defects; defects.all_classes()",
             ["psycopg2", "rich"],
         ),
+        (
+            "import fixer.cli.commands, fixer.cli.plans, fixer.runner.session, fixer.report.tables;"
+            "from fixer.report import text; text.teller_of(text.console())",
+            ["psycopg2", "rich"],
+        ),
         ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
         ("from fixer.report.explain import told; told.every(); told.seen('orphan-rows')", []),
     ],
-    ids=["help", "the package", "a check", "a contract that is no models", "what the defect classes say"],
+    ids=[
+        "help",
+        "the package",
+        "a check",
+        "a repair in a pipe",
+        "a contract that is no models",
+        "what the defect classes say",
+    ],
 )
 def test_a_start_imports_only_what_it_needs(words: str, expected: list[str]) -> None:
     assert imported(words) == expected

@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.compare import sessions
 from fixer.compare.examine import beginning, examine, snapshot
 from fixer.compare.sessions import Answer, Session
+from fixer.connect.settings import MODESTLY
 from fixer.defects import duplicate_row, orphan_rows
 from fixer.model.report import Comparison
 from fixer.sql.compose import SQL
@@ -73,6 +74,19 @@ def test_two_sessions_find_what_one_finds(library: Case, opened: list[Connection
     assert seen(found) == seen(alone)
 
 
+@pytest.mark.parametrize(("settings", "asks"), [(MODESTLY, False), ({}, True)], ids=["one processor", "more"])
+def test_a_check_that_no_second_session_may_help_asks_for_no_costs(
+    library: Case, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], asks: bool
+) -> None:
+    costs = list[float]()
+    cost = sessions.Session._cost
+    monkeypatch.setattr(sessions.Session, "_cost", lambda *asked: costs.append(cost(*asked)) or costs[-1])
+    library.break_(*BROKEN)
+    examine(library.connection, library.sound.contract, settings=settings)
+
+    assert bool(costs) == asks
+
+
 def test_what_is_quick_to_answer_is_asked_by_one_session(
     library: Case, opened: list[Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +95,18 @@ def test_what_is_quick_to_answer_is_asked_by_one_session(
     examine(library.connection, library.sound.contract)
 
     assert opened == []
+
+
+@pytest.mark.parametrize(("worth", "sessions_opened"), [(45, 1), (55, 0)])  # two save half of the time at most
+def test_a_second_session_must_save_what_it_is_worth(
+    reader: Cursor, opened: list[Connection], monkeypatch: pytest.MonkeyPatch, worth: int, sessions_opened: int
+) -> None:
+    costs = {"SELECT 1": 40, "SELECT 2": 30, "SELECT 3": 30}
+    monkeypatch.setattr(sessions, "WORTH", worth)
+    monkeypatch.setattr(sessions.Session, "_cost", lambda _, question: costs.get(question.as_string(reader), 1_000))
+    asked(reader, *costs)
+
+    assert len(opened) == sessions_opened
 
 
 def test_the_second_session_sees_the_moment_of_the_first(library: Case, reader: Cursor) -> None:

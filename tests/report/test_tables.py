@@ -7,8 +7,11 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from fixer.model.run import PastRun
+from fixer.report.columns import Column, Columns
+from fixer.report.progress import Teller
 from fixer.report.tables import of_runs
 from lab.commands import apply
 from lab.database import Database
@@ -83,3 +86,67 @@ def test_what_a_dumb_terminal_gets_has_no_escapes(broken: Database) -> None:
     printed = fixer("plan", "--dsn", broken.dsn, env={"TERM": "dumb", "FORCE_COLOR": "", "COLUMNS": "80"}).stdout
 
     assert "\x1b" not in printed
+
+
+TABLE = Columns(
+    (Column("#", "dim", right=True), Column("step", folds=True), Column("lock", "dim"), Column("rows", right=True)),
+    [
+        ("1", [Text("fill the names of users"), Text("UPDATE users", style="dim")], "none", "12"),
+        ("20", [Text("表格 is wide")], "access exclusive", ""),
+    ],
+)
+
+
+def drawn(table: Columns, width: int, *, terminal: bool = False) -> list[str]:
+    plain = not terminal
+    console = Console(file=StringIO(), width=width, force_terminal=terminal, no_color=plain, highlight=False)
+    console.print(table, crop=False)
+    assert isinstance(console.file, StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_the_texts_of_a_column_fold_where_there_is_no_room() -> None:
+    assert drawn(TABLE, 46) == [
+        "",
+        "  #   step            lock               rows",
+        f" {'─' * 44}",
+        "  1   fill the        none                 12",
+        "      names of",
+        "      users",
+        "      UPDATE users",
+        " 20   表格 is wide    access exclusive",
+        "",
+    ]
+
+
+def test_a_column_is_as_wide_as_its_texts_where_there_is_room() -> None:
+    assert drawn(TABLE, 200)[1:5] == [
+        "  #   step                      lock               rows",
+        f" {'─' * 54}",
+        "  1   fill the names of users   none                 12",
+        "      UPDATE users",
+    ]
+
+
+def test_a_terminal_shows_the_styles_of_columns_and_texts() -> None:
+    lines = drawn(TABLE, 46, terminal=True)
+
+    assert [f"\x1b[1m{name}\x1b[0m" in lines[1] for name in ("#", "step", "lock", "rows")] == [True] * 4
+    assert "\x1b[2mnone\x1b[0m" in lines[3]
+    assert "\x1b[2mUPDATE users\x1b[0m" in lines[6]
+
+
+def test_a_title_stands_above_a_table_whose_lines_begin_further_in() -> None:
+    lines = drawn(Columns((Column("table"), Column("rows", right=True)), [("users", "3")], "all rows", edge="  "), 40)
+
+    assert lines == ["all rows", "", "  table   rows", " ──────────────", "  users      3", ""]
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["speaks", "quiet"])
+@pytest.mark.parametrize("text", ["[1/3] add a key", "forbid NULL in it; " * 9, "größer", "two\nlines", "a\x07bell"])
+def test_progress_in_a_pipe_is_what_a_console_prints(text: str, quiet: bool) -> None:
+    printed, told = StringIO(), StringIO()
+    Console(file=printed, width=80, quiet=quiet, highlight=False, markup=False).print(text)
+    Teller(Console(file=told, width=80, quiet=quiet, highlight=False, markup=False)).say(text)
+
+    assert told.getvalue() == printed.getvalue()

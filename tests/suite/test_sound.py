@@ -210,7 +210,7 @@ def test_domains_of_items_and_of_arrays_are_obeyed_where_no_models_tell_them(mak
         "CREATE DOMAIN few AS integer[] CHECK (cardinality(VALUE) < 2);"
         "CREATE DOMAIN said AS integer NOT NULL CHECK (VALUE > 5);"
         "CREATE DOMAIN single AS code[] CHECK (cardinality(VALUE) = 1);"
-        "CREATE TABLE marks (id integer PRIMARY KEY, codes code[] NOT NULL, few few, said said[] UNIQUE, single single)",
+        "CREATE TABLE marks (id integer PRIMARY KEY, codes code[] NOT NULL, few few, said said[] UNIQUE, one single)",
     )
 
     assert prove(dsn, "self", tmp_path).red == {}

@@ -48,23 +48,32 @@ def numbered(rows: Composable, key: Index, table: Table, first: Keeper, *last: S
     ).format(
         keys=q.columns(key.columns),
         order=SQL(", ").join(order),
-        rows=_marked(repeating, SQL(", ").join([SQL("t.*"), *told]), first) if told else repeating,
+        rows=_marked(repeating, SQL(", ").join([SQL("t.*"), *told]), first, key.columns) if told else repeating,
     )
 
 
-def _marked(repeating: Composable, cells: Composable, first: Keeper) -> Composed:
+def _marked(repeating: Composable, cells: Composable, first: Keeper, keys: Sequence[str]) -> Composed:
     """Return rows with further cells, for which `h` holds the place of the row if another references it.
 
+    It does not look for what references a row whose `keys` no other of these rows has: it stays whatever that is.
     OFFSET has these asked before the window, whose cost would mislead PostgreSQL to compare all rows with all others.
     What references them is joined, because for one row after another PostgreSQL may read all of its table.
     """
     if not first.holders:
         return SQL("(SELECT {} FROM {} OFFSET 0) AS t").format(cells, repeating)
-    held = SQL("SELECT DISTINCT t.pgmend_part, t.pgmend_place FROM pgmend_few AS t JOIN {} ON {}")
+    alike = SQL("SELECT t.*, count(*) OVER (PARTITION BY {}) AS pgmend_alike FROM pgmend_few AS t")
+    held = SQL("SELECT DISTINCT t.pgmend_part, t.pgmend_place FROM pgmend_rivals AS t JOIN {} ON {}")
     return SQL(
-        "(WITH pgmend_few AS MATERIALIZED (SELECT t.* FROM {}), pgmend_held AS MATERIALIZED ({}) SELECT {}"
-        " FROM pgmend_few AS t LEFT JOIN pgmend_held AS h USING (pgmend_part, pgmend_place) OFFSET 0) AS t"
-    ).format(repeating, SQL(" UNION ").join(held.format(*each) for each in first.holders), cells)
+        "(WITH pgmend_few AS MATERIALIZED (SELECT t.* FROM {repeating}), pgmend_rivals AS MATERIALIZED"
+        " (SELECT t.* FROM ({alike}) AS t WHERE t.pgmend_alike > 1), pgmend_held AS MATERIALIZED ({held})"
+        " SELECT {cells} FROM pgmend_few AS t LEFT JOIN pgmend_held AS h USING (pgmend_part, pgmend_place)"
+        " OFFSET 0) AS t"
+    ).format(
+        repeating=repeating,
+        alike=alike.format(q.columns(keys)),
+        held=SQL(" UNION ").join(held.format(*each) for each in first.holders),
+        cells=cells,
+    )
 
 
 def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:

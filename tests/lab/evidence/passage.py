@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 
 import fixer
@@ -17,6 +18,7 @@ from fixer.repair.shadow import KEPT
 from lab.evidence.copies import Copy, Rows
 
 Key = tuple[Any, ...]  # the cells of a row that no step announced to change
+Cells = Mapping[int, Any]  # one row by attribute numbers, as JSON has it
 Images = Sequence[tuple[str, Mapping[str, Any]]]  # source and row, as it was before cells of it were rewritten
 
 
@@ -93,14 +95,22 @@ class Passage:
             return cell.rstrip(" ") if old else cell
         return normal(cell, new_type)
 
-    def key(self, cells: Mapping[int, Any], *, old: bool = True) -> tuple[Any, ...]:
+    def key(self, cells: Cells, *, old: bool = True) -> Key:
         return tuple(self.value(number, cells[number], old=old) for number in self.still)
 
+    @cached_property
+    def was(self) -> list[tuple[Key, Cells]]:
+        """The rows before the repair, each with its key."""
+        return [(self.key(row), row) for row in _cells(self.old)]
+
+    @cached_property
+    def is_now(self) -> list[tuple[Key, Cells]]:
+        """The rows after the repair, each with its key."""
+        return [(self.key(row, old=False), row) for row in _cells(self.new)]
+
     def _rows(self) -> Iterator[str]:
-        old = [{n: cell[1] for n, cell in row.items()} for row in self.old.cells]
-        new = [{n: cell[1] for n, cell in row.items()} for row in self.new.cells]
-        before = Counter(map(self.key, old))
-        found = Counter(self.key(row, old=False) for row in new) + Counter(map(self.key, self.moved))
+        before = Counter(key for key, _ in self.was)
+        found = Counter(key for key, _ in self.is_now) + Counter(map(self.key, self.moved))
         yield from (f"lost {count} × {row}" for row, count in (before - found).items())
         appeared = sum((found - before).values())
         entry = next((entry for entry in self.run.ledger if str(entry.table) == self.new.name), None)
@@ -122,7 +132,7 @@ class Passage:
         def whole(row: Mapping[int, Any]) -> tuple[Any, ...]:
             return tuple(self.value(n, row[n]) for n in numbers)
 
-        before = Counter(whole({n: cell[1] for n, cell in row.items()}) for row in self.old.cells)
+        before = Counter(whole(row) for _, row in self.was)
         strange = Counter(map(whole, self.moved)) - before
         yield from (f"{row} lies in quarantine, and was never there so" for row in list(strange)[:3])
 
@@ -182,12 +192,10 @@ class Passage:
     def _pairs(self, column: int) -> Iterator[tuple[Key, Any, Any]]:
         """Pair the cells of one column, before and after, over rows that are alike otherwise."""
         groups: dict[Key, tuple[list[Any], list[Any]]] = {}
-        for row in self.old.cells:
-            cells = {n: cell[1] for n, cell in row.items()}
-            groups.setdefault(self.key(cells), ([], []))[0].append(cells[column])
-        for row in self.new.cells:
-            cells = {n: cell[1] for n, cell in row.items()}
-            groups.setdefault(self.key(cells, old=False), ([], []))[1].append(cells[column])
+        for key, cells in self.was:
+            groups.setdefault(key, ([], []))[0].append(cells[column])
+        for key, cells in self.is_now:
+            groups.setdefault(key, ([], []))[1].append(cells[column])
         for kept in self.moved:
             groups.setdefault(self.key(kept), ([], []))[1].append(self._as_text(column, kept[column]))
         for key, (olds, news) in groups.items():
@@ -224,6 +232,10 @@ def _own(rows: Rows, row: Mapping[int, Any]) -> list[Any]:
     """Return the cells of a row that speak of itself, not of the row that it references."""
     aside = {number for number, (name, _) in rows.columns.items() if name.startswith("legacy_") and name != "legacy_id"}
     return [cell[1] for number, cell in row.items() if number not in aside]
+
+
+def _cells(rows: Rows) -> Iterator[Cells]:
+    return ({n: cell[1] for n, cell in row.items()} for row in rows.cells)
 
 
 def _matched(olds: list[Any], news: list[Any], same: Callable[[Any, Any], bool]) -> Iterator[tuple[Any, Any]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import fixer
 from fixer.model.contract import Contract
 from fixer.model.table import ForeignKey
-from lab.evidence.copies import Copy, Rows
-from lab.evidence.passage import Images, Key, Passage, normal
+from lab.evidence.copies import Copy
+from lab.evidence.passage import Cells, Images, Key, Passage, normal
 
-Cells = Mapping[int, Any]  # one row by attribute numbers, as JSON has it
 Numbers = list[int | None]
 Relations = dict[Key, list[set[Key]]]  # of each row that references another: the rows that it may mean
 
@@ -53,7 +52,7 @@ class _Reference:
         if None in (*columns, *targets):
             return  # a column came in the run
         was, has = self._meant(columns, targets, old=True, loosely=True), self._meant(columns, targets, old=False)
-        born, stay = self._born(), {self.its.key(row, old=False) for row in _cells(self.its.new)}
+        born, stay = self._born(), {key for key, _ in self.its.is_now}
         moved = Counter(map(self.own.key, self.own.moved))
         for row, found in has.items():
             meant = set[Key]().union(*was.get(row, []))
@@ -67,9 +66,7 @@ class _Reference:
 
     def _born(self) -> set[Key]:
         """Return the referenced rows that came in the run, as the rows that a contract wants do."""
-        return {self.its.key(row, old=False) for row in _cells(self.its.new)} - {
-            self.its.key(row) for row in _cells(self.its.old)
-        }
+        return {key for key, _ in self.its.is_now} - {key for key, _ in self.its.was}
 
     def _numbers(self, table: Passage, columns: tuple[str, ...]) -> Numbers:
         """Return the numbers of columns, None for one that the table had not before the run."""
@@ -79,14 +76,14 @@ class _Reference:
         """Return what rows reference; `loosely` also what bears a value elsewhere, as rows bear their old key."""
         bearers = defaultdict[Key, set[Key]](set)
         rekeyed = loosely and set(columns) <= self.own.announced
-        for row in _cells(self.its.old if old else self.its.new):
-            bearers[self._values(self.its, row, targets, old)].add(self.its.key(row, old=old))
+        for bearer, row in self.its.was if old else self.its.is_now:
+            bearers[self._values(self.its, row, targets, old)].add(bearer)
             for cell in self._own_cells(row) if rekeyed else ():
-                bearers[(str(cell),)].add(self.its.key(row, old=old))
+                bearers[(str(cell),)].add(bearer)
         meant = Relations()
-        for row in _cells(self.own.old if old else self.own.new):
+        for key, row in self.own.was if old else self.own.is_now:
             if None not in (values := self._values(self.own, row, columns, old)):
-                meant.setdefault(self.own.key(row, old=old), []).append(bearers.get(values, set()))
+                meant.setdefault(key, []).append(bearers.get(values, set()))
         return meant
 
     def _own_cells(self, row: Cells) -> Iterator[Any]:
@@ -99,7 +96,3 @@ class _Reference:
             None if cell is None else str(normal(cell, table.new.columns[n][1]))
             for n, cell in zip(numbers, cells, strict=True)
         )
-
-
-def _cells(rows: Rows) -> Iterator[Cells]:
-    return ({n: cell[1] for n, cell in row.items()} for row in rows.cells)
