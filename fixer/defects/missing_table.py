@@ -27,7 +27,7 @@ from fixer.model.schema import COUNTED, Partition, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import TABLES, QName, Table
-from fixer.repair.columns import unmade, unread, untyped
+from fixer.repair.columns import as_it_stands, unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.owners import giving
@@ -165,7 +165,7 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
     for column in wanted.columns.values():
-        bare = unread(bare, column, actual)
+        bare = unread(bare.with_column(as_it_stands(column, actual)), column, actual)
     return partitions.foreseen(partitions.below(wanted.name, contract), actual.with_table(bare), contract)
 
 
