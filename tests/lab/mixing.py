@@ -100,10 +100,12 @@ class Ordeal:
         return run
 
     def _is_declared(self, line: str) -> bool:
-        """Return whether a line of the bystanders is of a trigger that the contract declares."""
+        """Return whether a line of the bystanders is of a trigger that the contract declares, or a partition's of it."""
         code = self.case.sound.contract.schema.code
-        triggers = code.of(Kind.TRIGGER) if code else ()
-        return any(line.startswith(f"trigger on {each.key.home}: {each.key.part} ") for each in triggers)
+        declared = (
+            [(f"trigger on {each.key.home}", f": {each.key.part} ") for each in code.of(Kind.TRIGGER)] if code else []
+        )
+        return any(line.startswith(home) and part in line for home, part in declared)
 
     def _healed(self, plan: Plan, tables: set[str], skip: tuple[str, ...]) -> None:
         still = {f"{f.slug}:{f.object}" for f in self.case.check(deep=True).findings} if skip else set()
