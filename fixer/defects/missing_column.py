@@ -46,6 +46,7 @@ from fixer.repair.defaults.own_values import (
     unfit,
     untold,
 )
+from fixer.repair.probe import ordered
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
 from fixer.repair.twins import column_twin, hint, taken_for
@@ -76,7 +77,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             after = foreseen(column, value, table, wanted, actual.code)
             stands = as_it_stands(column, actual)
             condition = _lacking(stands, value, twin) or unfit(after, value, table, wanted, stands)
-            shown = tuple(q.column(each) for each in list(table.columns)[:1])
+            shown = tuple(ordered(table, each) for each in list(table.columns)[:1])
             readable = condition if not (untyped(column, actual) or is_to_come(column, actual)) else None
             asks = partial(Probe, q.rows_of(table), readable, shown) if readable else None
             message = f"{table.name.name}.{column.name} should be {column.type}, is missing"

@@ -100,7 +100,7 @@ class Ordeal:
         return run
 
     def _is_declared(self, line: str) -> bool:
-        """Return whether a line of the bystanders is of a trigger that the contract declares, or a partition's of it."""
+        """Return whether a line of the bystanders is of a trigger that the contract declares, be it a partition's."""
         code = self.case.sound.contract.schema.code
         declared = (
             [(f"trigger on {each.key.home}", f": {each.key.part} ") for each in code.of(Kind.TRIGGER)] if code else []

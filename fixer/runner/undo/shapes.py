@@ -195,7 +195,7 @@ def set_up_again(session: Session, past: Past, stood: Mapping[Key, Standing]) ->
 def put_to_sleep(session: Session, past: Past) -> Enabled:
     """Disable triggers and rules while rows come back; return how the triggers of partitions were enabled.
 
-    ALTER TABLE … DISABLE TRIGGER also disables those of partitions, and what the run enabled goes below as it is undone.
+    ALTER TABLE … DISABLE TRIGGER also disables those of partitions; so does undo where the run enabled them.
     """
     written = sorted(past.written)
     awake = triggers_below(session, written)
