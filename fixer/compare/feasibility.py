@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.contract import Contract
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication, Needing
 from fixer.model.schema import Schema
@@ -19,7 +20,8 @@ def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract
         return f"{declared} would break it"
     if contract.excluded and (out := next(_excluded(repair, future, contract), None)):
         return f"it would change {out}, which exclude in pyproject.toml leaves alone"
-    return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
+    whys = (_forbidden(step, future) or _inherited(step, future, contract) for step in repair.steps)
+    return next(filter(None, whys), "")
 
 
 def _excluded(repair: Repair, future: Schema, contract: Contract) -> Iterator[QName]:
@@ -76,6 +78,29 @@ def _forbidden(step: Step, future: Schema) -> str:
         return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
+
+
+def _inherited(step: Step, future: Schema, contract: Contract) -> str:
+    """Return why a step may not convert a column that comes from a table above; empty if none does.
+
+    Where the contract wants the same of the table above, the heir's column is converted along with it.
+    """
+    table = future.tables.get(step.table)
+    for parent in table.parents if table else ():
+        for column in (each.column for each in step.shape.reverts):
+            above, wanted = (side.tables.get(parent) for side in (future, contract.schema))
+            meant = wanted.columns.get(column) if wanted else None
+            if above and column in above.columns and not (meant and meant.full_type == _meant(step, column, contract)):
+                home = ".".join(map(as_needed, parent))
+                return (
+                    f"it INHERITs {column} from {home}: run ALTER TABLE {home} ALTER COLUMN {as_needed(column)} TYPE …"
+                )
+    return ""
+
+
+def _meant(step: Step, column: str, contract: Contract) -> str:
+    wanted = contract.tables.get(step.table)
+    return wanted.columns[column].full_type if wanted and column in wanted.columns else ""
 
 
 def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
