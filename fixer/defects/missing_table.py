@@ -92,7 +92,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     lacks = (untyped(c, actual) or unmade(wanted.name, c, actual, contract) for c in wanted.columns.values())
     if why := next(filter(None, lacks), ""):
         return refuse(why)
-    below = partitions.below(wanted.name, contract)
+    below = [*partitions.below(wanted.name, contract)]
     if taken := next((part for part in below if part.name in actual.tables or part.name in actual.names), None):
         return refuse(_taken(taken, actual))
     types = [
