@@ -20,7 +20,7 @@ def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract
         return f"{declared} would break it"
     if contract.excluded and (out := next(_excluded(repair, future, contract), None)):
         return f"it would change {out}, which exclude in pyproject.toml leaves alone"
-    whys = (_forbidden(step, future) or _inherited(step, future, contract) for step in repair.steps)
+    whys = (_forbidden(step, future, contract) or _inherited(step, future, contract) for step in repair.steps)
     return next(filter(None, whys), "")
 
 
@@ -57,7 +57,7 @@ def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
     return ""
 
 
-def _forbidden(step: Step, future: Schema) -> str:
+def _forbidden(step: Step, future: Schema, contract: Contract) -> str:
     """Return why a step may not write its table, such as heirs, generated columns, publications; empty if it may."""
     table = future.tables.get(step.table)
     if table is None:
@@ -74,7 +74,9 @@ def _forbidden(step: Step, future: Schema) -> str:
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table)):
+    wanted = contract.tables.get(step.table)
+    keyed = wanted is None or wanted.primary_key is not None
+    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table, keyed=keyed)):
         return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
@@ -115,8 +117,11 @@ def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
     return ""
 
 
-def untold(step: Step, table: Table) -> str:
-    """Return why a publication could not identify the rows that a step changes; empty if it could."""
+def untold(step: Step, table: Table, *, keyed: bool = True) -> str:
+    """Return why a publication could not identify the rows that a step changes; empty if it could.
+
+    Where the contract has the table `keyed`, the primary key is there by the time of later steps.
+    """
     for each in table.obstacles:
         if not isinstance(each, MutePublication):
             continue
@@ -126,7 +131,7 @@ def untold(step: Step, table: Table) -> str:
                 f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
                 " repaired"
             )
-        if step.phase < Phase.INDEXES:
+        if step.phase < Phase.INDEXES or each.told_by != "d" or not keyed:  # the primary key identifies no row then
             whose = "for each of its partitions, ALTER TABLE …" if table.kind == "p" else None
             way = whose or f"ALTER TABLE {q.quoted(step.table)}"
             return (
