@@ -28,11 +28,13 @@ from fixer.connect.settings import EXACTLY, PLAINLY, READING, is_modest, setting
 from fixer.errors import TargetError, option
 from fixer.introspect.coded import with_code
 from fixer.introspect.declared import read_types
+from fixer.introspect.named import standing_types
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed
 from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, QName, Schema, Table
+from fixer.model.table import Column
 from fixer.repair.columns import in_full
 from fixer.repair.defaults.mattering import mattering
 from fixer.repair.twins import bare, by_table
@@ -121,22 +123,33 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     """
     if contract.schema.types:
         actual = replace(actual, types=read_types(cursor))
-    coming = dict[str, bool]()  # by type, whether the plan may create it
+    coming = dict[str, Column]()  # by type
     for name, table in contract.tables.items():
         there = actual.tables[name].columns if name in actual.tables else {}
         for column in table.columns.values():
             own = column.enum or column.home or "." in column.type
             if own and (column.name not in there or there[column.name].full_type != column.full_type):
-                coming[column.full_type] = bool(column.enum)
+                coming[column.full_type] = column
     types = contract.schema.types
     if not (coming or types.keys() - actual.types.keys()):
         return actual
-    found = introspect.labels(cursor, {**dict.fromkeys(map(in_full, types), False), **coming})
-    lacking = frozenset(type_ for type_, labels in found.items() if labels is None and not coming.get(type_))
+    found = introspect.labels(cursor, {*map(in_full, types), *coming})
+    made = {type_ for type_, column in coming.items() if column.enum}  # by the plan, where they are not there
+    lacking = frozenset(type_ for type_, labels in found.items() if labels is None and type_ not in made)
     called = {each for name, (_, *calls) in types.items() if in_full(name) in lacking for each in calls}
     lacking |= introspect.absent(cursor, called) if called else frozenset()
     labels = {type_: labels for type_, labels in found.items() if labels is not None}
-    return replace(actual, labels=labels, lacking=lacking)
+    return replace(actual, labels=labels, lacking=lacking, standing=_standing(cursor, coming, found))
+
+
+def _standing(cursor: Cursor, coming: Mapping[str, Column], found: Mapping[str, object]) -> dict[str, Column]:
+    """Return columns to come of types that stand and are domains, or should be or should be enums, as they will be."""
+    own = [type_ for type_, each in coming.items() if each.base or (each.enum and type_ not in found)]
+    return {
+        type_: replace(coming[type_], base=each.base, guards=each.guards, supplied=each.supplied,
+                       labels=each.labels, items=each.items)
+        for type_, each in (standing_types(cursor, own) if own else {}).items()
+    }  # fmt: skip
 
 
 def _with_calls(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.contract import Contract
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication, Needing
 from fixer.model.schema import Schema
@@ -19,7 +20,8 @@ def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract
         return f"{declared} would break it"
     if contract.excluded and (out := next(_excluded(repair, future, contract), None)):
         return f"it would change {out}, which exclude in pyproject.toml leaves alone"
-    return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
+    whys = (_forbidden(step, future, contract) or _inherited(step, future, contract) for step in repair.steps)
+    return next(filter(None, whys), "")
 
 
 def _excluded(repair: Repair, future: Schema, contract: Contract) -> Iterator[QName]:
@@ -55,7 +57,7 @@ def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
     return ""
 
 
-def _forbidden(step: Step, future: Schema) -> str:
+def _forbidden(step: Step, future: Schema, contract: Contract) -> str:
     """Return why a step may not write its table, such as heirs, generated columns, publications; empty if it may."""
     table = future.tables.get(step.table)
     if table is None:
@@ -72,10 +74,35 @@ def _forbidden(step: Step, future: Schema) -> str:
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table)):
+    wanted = contract.tables.get(step.table)
+    keyed = wanted is None or wanted.primary_key is not None
+    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table, keyed=keyed)):
         return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
+
+
+def _inherited(step: Step, future: Schema, contract: Contract) -> str:
+    """Return why a step may not convert a column that comes from a table above; empty if none does.
+
+    Where the contract wants the same of the table above, the heir's column is converted along with it.
+    """
+    table = future.tables.get(step.table)
+    for parent in table.parents if table else ():
+        for column in (each.column for each in step.shape.reverts):
+            above, wanted = (side.tables.get(parent) for side in (future, contract.schema))
+            meant = wanted.columns.get(column) if wanted else None
+            if above and column in above.columns and not (meant and meant.full_type == _meant(step, column, contract)):
+                home = ".".join(map(as_needed, parent))
+                return (
+                    f"it INHERITs {column} from {home}: run ALTER TABLE {home} ALTER COLUMN {as_needed(column)} TYPE …"
+                )
+    return ""
+
+
+def _meant(step: Step, column: str, contract: Contract) -> str:
+    wanted = contract.tables.get(step.table)
+    return wanted.columns[column].full_type if wanted and column in wanted.columns else ""
 
 
 def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
@@ -90,8 +117,11 @@ def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
     return ""
 
 
-def untold(step: Step, table: Table) -> str:
-    """Return why a publication could not identify the rows that a step changes; empty if it could."""
+def untold(step: Step, table: Table, *, keyed: bool = True) -> str:
+    """Return why a publication could not identify the rows that a step changes; empty if it could.
+
+    Where the contract has the table `keyed`, the primary key is there by the time of later steps.
+    """
     for each in table.obstacles:
         if not isinstance(each, MutePublication):
             continue
@@ -101,7 +131,7 @@ def untold(step: Step, table: Table) -> str:
                 f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
                 " repaired"
             )
-        if step.phase < Phase.INDEXES:
+        if step.phase < Phase.INDEXES or each.told_by != "d" or not keyed:  # the primary key identifies no row then
             whose = "for each of its partitions, ALTER TABLE …" if table.kind == "p" else None
             way = whose or f"ALTER TABLE {q.quoted(step.table)}"
             return (

@@ -74,11 +74,20 @@ def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundC
 
 
 def enabled_otherwise(actual: Schema, contract: Contract) -> Iterator[FoundCode]:
-    """Yield the triggers that are defined as in the contract, and enabled otherwise."""
+    """Yield the triggers that are defined as in the contract, and enabled otherwise, be it in a partition alone.
+
+    One that sleeps in a partition of the contract may be awake.
+    """
     versions = _versions(actual, contract)
     for each in pairs(actual, contract, Kind.TRIGGER):
-        if each.found.enabled != each.wanted.enabled and same(each.wanted, each.found, versions):
+        known = {each.wanted.enabled, *("O" if each.wanted.enabled == "S" else "")}
+        if each.found.enabled not in known and same(each.wanted, each.found, versions):
             yield each
+
+
+def is_asleep(about: FoundCode) -> bool:
+    """Return whether a trigger does not fire that should, at least in a partition."""
+    return about.found.enabled == "D" or (about.found.enabled == "S" and about.wanted.enabled != "D")
 
 
 def trigger_phase(about: OfCode, actual: Schema) -> Phase:

@@ -36,7 +36,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables whose rows no policy opens; where policies open some of them to the owner, say so."""
     for _, table in walk.tables(actual, contract, alike=True):
         if table.row_security and actual.application:
-            if table.name not in actual.application.unbound:
+            if (table.stored_as or table.name) not in actual.application.unbound:
                 yield from _closed(table, True, actual.application.role)
         elif table.row_security and not code.declares(contract, Kind.SECURITY, table.name):
             superuser = bool(actual.session and actual.session.superuser)

@@ -23,7 +23,7 @@ from fixer.sql.compose import SQL, Composable
 SLUG = "different-trigger"
 POINT = 4
 STAGE = Stage.CODE
-_FIRES = {"O": "fire", "A": "fire ALWAYS", "R": "fire for a REPLICA", "D": "be disabled"}
+_FIRES = {"O": "fire", "A": "fire ALWAYS", "R": "fire for a REPLICA", "D": "be disabled", "S": "fire"}
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
@@ -31,7 +31,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
     for about in code.different(actual, contract, Kind.TRIGGER):
         yield Finding(SLUG, POINT, about, f"the trigger {about.object} {code.difference(about)}")
     for about in code.enabled_otherwise(actual, contract):
-        if about.found.enabled != "D":
+        if not code.is_asleep(about):
             wanted, found = _FIRES[about.wanted.enabled], _FIRES[about.found.enabled]
             message = f"the trigger {about.object} should {wanted}, is to {found}"
             yield Finding(SLUG, POINT, about, message, aspect="fires")

@@ -26,7 +26,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
-from fixer.repair.columns import apart_from_multirange, named, names_type
+from fixer.repair.columns import another_kind, apart_from_multirange, named, names_type
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-type"
@@ -59,6 +59,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
             yield Finding(SLUG, POINT, OfTable(name), message, repair=left, aspect="kind")
     for table, meant, column in walk.columns(actual, contract):
         type_ = named(column.full_type)
+        if meant.full_type == column.full_type and column.now is None and (kind := another_kind(meant, column)):
+            spelt = column.full_type.removesuffix("[]")
+            left = refuse(f"let it have another name: ALTER TYPE {spelt} RENAME TO …; then plan again")
+            about = OfColumn(table.name, column.name)
+            yield Finding(SLUG, POINT, about, f"{table.name.name}.{column.name} {kind}", repair=left, aspect="kind")
         apart = column.base and meant.supplied and not column.supplied and not contract.schema.types
         if apart and type_ and column.default is None and meant.full_type == column.full_type:
             message = f"{table.name.name}.{column.name} should get the default of its domain, which has none"

@@ -1,4 +1,4 @@
-"""A trigger is disabled that the contract declares awake.
+"""A trigger is disabled, or one of its partitions' is, that the contract declares awake.
 
 Costs: what it fills, checks or writes elsewhere stays undone, and no error says so: perhaps since a load of rows that
 forgot to enable it again.
@@ -24,14 +24,15 @@ from fixer.sql.compose import SQL, Composable, Identifier
 SLUG = "disabled-trigger"
 POINT = 4
 STAGE = Stage.CODE
-_WAKES = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
+_WAKES = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "S": "ENABLE"}
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
     """Yield the triggers that sleep although the contract wants them awake."""
     for about in code.enabled_otherwise(actual, contract):
-        if about.found.enabled == "D":
-            yield Finding(SLUG, POINT, about, f"the trigger {about.object} should fire, is disabled")
+        if code.is_asleep(about):
+            where = " in a partition" if about.found.enabled == "S" else ""
+            yield Finding(SLUG, POINT, about, f"the trigger {about.object} should fire, is disabled{where}")
 
 
 def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Repair:
@@ -60,6 +61,20 @@ SPECIMENS = (
         contract=desk,
         setup=DESK_ROWS,
     ),
+    Specimen(
+        "of a partitioned table, while rows move",
+        "ALTER TABLE desk.visits DISABLE TRIGGER stamp; ALTER TABLE desk.visits DROP CONSTRAINT visits_ticket_id_fkey;"
+        "UPDATE desk.visits SET ticket_id = 99 WHERE id = 1",
+        hazards=frozenset({"moves-rows"}),
+        quarantined=1,
+        also=frozenset({"missing-foreign-key", "orphan-rows"}),
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+    Specimen(
+        "above its partitions", "ALTER TABLE ONLY desk.visits DISABLE TRIGGER stamp", contract=desk, setup=DESK_ROWS
+    ),
+    Specimen("in a partition", "ALTER TABLE desk.visits_1 DISABLE TRIGGER stamp", contract=desk, setup=DESK_ROWS),
 )
 NEAR_MISSES = (
     Specimen(

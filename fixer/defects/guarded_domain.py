@@ -50,9 +50,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             if found.name not in wanted_table.columns and found.guards and not element(found.type):
                 yield from _unknown(found, LeftOut(table, wanted_table, actual))
             meant = wanted_table.columns.get(found.name)
-            if meant and meant.base and meant.full_type == found.full_type:
+            if meant and meant.base and found.base and meant.full_type == found.full_type:
                 yield from (_lax(guard, found, table, actual) for guard in _less(found, meant, table))
-                if found.base and not fits(found.base, meant.base):
+                if not fits(found.base, meant.base):
                     yield _narrow(found, meant, table)
 
 
@@ -97,7 +97,7 @@ def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfC
     domain = found.full_type.removesuffix("[]")
     message = f"{table.name.name}.{found.name} should demand {guard} by its domain {domain}, which does not"
     ways = f"ALTER DOMAIN {domain} " + ("SET NOT NULL" if guard == "NOT NULL" else f"ADD {guard}")
-    asks = partial(rows_where, actual, table.name, _breaks(guard, found))
+    asks = None if table.created or found.added else partial(rows_where, actual, table.name, _breaks(guard, found))
     left = refuse(f"once no row breaks it, run: {ways}")
     return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, asks=asks, repair=left, aspect=guard)
 

@@ -23,6 +23,7 @@ from fixer.sql.compose import SQL, Composable
 SLUG = "lost-grants"
 POINT = 5
 STAGE = Stage.PARTS
+_OWNER = "let its owner run: "
 DEEDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -53,34 +54,47 @@ def _shut(application: Application, contract: Contract) -> Iterator[Finding[OfTa
 
 def _of_table(wanted: Table, table: Table, application: Application) -> Iterator[Finding[OfTable]]:
     lacking = _new(table, application) if table.created else _missing(wanted, table, application)
+    used = [lack for lack in _today(table, application) if lack.kind in ("sequence", "function")]
     if lacking:
         deeds = ", ".join(lacking)
         message = f"{table.name.name} should be open to {application.role}, which may not {', '.join(_bare(lacking))}"
         way = _granting(deeds, "TABLE", table.name, application)
+        more = [_grant_of(lack, application) for lack in used] if "INSERT" in lacking else []
+        way = "; ".join([way, *more])
         yield _finding(OfTable(table.name), message, f"once it is made, {way}" if table.created else way)
-    for lack in application.of(table.name) if not table.created else ():
-        if lack.kind in ("sequence", "function"):
-            yield _part(lack, application)
+    # Who may not insert needs none of them; who may gets each sequence that the plan brings.
+    yield from (_part(lack, table, application) for lack in used if "INSERT" not in lacking)
 
 
-def _part(lack: Lack, application: Application) -> Finding[OfTable]:
+def _today(table: Table, application: Application) -> Sequence[Lack]:
+    """Return what the role lacks on a table as it stands."""
+    return () if table.created else application.of(table.stored_as or table.name)
+
+
+def _part(lack: Lack, table: Table, application: Application) -> Finding[OfTable]:
     """Return the finding for a sequence or a function that the database uses as the role."""
-    about = OfColumn(lack.table, lack.column) if lack.column else OfTable(lack.table)
+    column = next((each.name for each in table.columns.values() if each.stored_as == lack.column), lack.column)
+    about = OfColumn(table.name, column) if column else OfTable(table.name)
     spelt = ".".join(lack.object)
-    part = f"{lack.table.name}.{lack.column}" if lack.column else lack.table.name
+    part = f"{table.name.name}.{column}" if column else table.name.name
     wanted = f"{part} should be written by {application.role}, which has no {lack.deed} on {lack.kind} {spelt}"
+    return _finding(about, wanted, f"{_OWNER}{_grant_of(lack, application)}", f"{lack.deed} {lack.kind} {spelt}")
+
+
+def _grant_of(lack: Lack, application: Application) -> str:
+    """Return the statement that gives the role a sequence or a function."""
     name = lack.object if lack.kind == "sequence" else None
-    way = _granting(lack.deed, lack.kind.upper(), name, application, spelt)
-    return _finding(about, wanted, way, f"{lack.deed} {lack.kind} {spelt}")
+    return _granting(lack.deed, lack.kind.upper(), name, application, ".".join(lack.object)).removeprefix(_OWNER)
 
 
 def _missing(wanted: Table, table: Table, application: Application) -> list[str]:
     """Return what to grant on a table, each with the columns where the role has the right on others."""
-    found = {lack.deed: set(lack.columns) for lack in application.of(table.name) if lack.kind == "table"}
+    found = {lack.deed: set(lack.columns) for lack in _today(table, application) if lack.kind == "table"}
     granted = []
     for deed in DEEDS:
-        needed = _needed(deed, wanted, table)
-        lacking = [column for column in needed if column in found.get(deed, ())]
+        needed = _needed(deed, wanted, table) if deed in found else []
+        there = {name: table.columns[name] for name in needed}
+        lacking = [name for name, each in there.items() if each.added or (each.stored_as or name) in found[deed]]
         if lacking:
             whole = deed == "DELETE" or len(found[deed]) >= len(table.columns)
             granted.append(deed if whole else f"{deed} ({', '.join(q.quoted([column]) for column in lacking)})")
@@ -110,7 +124,7 @@ def _bare(granted: Iterable[str]) -> Iterator[str]:
 
 def _granting(right: str, kind: str, name: QName | Sequence[str] | None, of: Application, spelt: str = "") -> str:
     """Return the statement that grants a right on a thing: by its name, or as PostgreSQL spells it."""
-    return f"let its owner run: GRANT {right} ON {kind} {q.quoted(name) if name else spelt} TO {q.quoted([of.role])}"
+    return f"{_OWNER}GRANT {right} ON {kind} {q.quoted(name) if name else spelt} TO {q.quoted([of.role])}"
 
 
 def _finding(about: OfTable, message: str, way: str, aspect: str = "") -> Finding[OfTable]:

@@ -25,19 +25,28 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Table
-from fixer.repair.columns import is_read, is_to_come, to_come, unmade, unread, untyped
+from fixer.repair.columns import (
+    as_it_stands,
+    is_read,
+    is_to_come,
+    lost_default,
+    needs_value,
+    to_come,
+    unmade,
+    unread,
+    untyped,
+)
 from fixer.repair.defaults.own_values import (
     added,
-    can_be_foreseen,
     filled,
     foreseen,
     in_order,
     may_differ,
-    over_row,
     read_by,
-    too_long,
+    unfit,
     untold,
 )
+from fixer.repair.probe import ordered
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
 from fixer.repair.twins import column_twin, hint, taken_for
@@ -66,8 +75,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             value = contract.value_for(table.name, column)
             twin = column_twin(table, wanted, column.name, contract.hints[table.name].of(column.name))
             after = foreseen(column, value, table, wanted, actual.code)
-            condition = _lacking(column, value, twin) or _unfit(after, value, table, wanted)
-            shown = tuple(q.column(each) for each in list(table.columns)[:1])
+            stands = as_it_stands(column, actual)
+            condition = _lacking(stands, value, twin) or unfit(after, value, table, wanted, stands)
+            shown = tuple(ordered(table, each) for each in list(table.columns)[:1])
             readable = condition if not (untyped(column, actual) or is_to_come(column, actual)) else None
             asks = partial(Probe, q.rows_of(table), readable, shown) if readable else None
             message = f"{table.name.name}.{column.name} should be {column.type}, is missing"
@@ -86,30 +96,9 @@ def _by_table(actual: Schema, contract: Contract) -> Iterator[list[tuple[Table, 
 
 def _lacking(column: Column, value: Composable | None, twin: str | None) -> Composable | None:
     """Return the condition for rows that lack a value they need, or hold one in the twin; None without such rows."""
-    if _needs_value(column) and value is None:
+    if needs_value(column) and value is None:
         return SQL("true")
     return q.not_null([twin]) if twin else None
-
-
-def _unfit(after: Column, value: Composable | None, table: Table, wanted: Table) -> Composable | None:
-    """Return the condition for rows in which the value that is computed from others does not fit; None if all do.
-
-    It computes the value in every row, so that an error of it is found as well.
-    """
-    read = read_by(value, wanted.columns)
-    if value is None or not read or after.enum or not can_be_foreseen(value, table, wanted):
-        return None
-    there = [replace(table.columns[each], now=None, stored_as=None) for each in read]  # as q.rows_of shows them
-    future = over_row(value, SQL(after.full_type), there)
-    long = too_long(over_row(value, SQL("text"), there), after)
-    null = SQL("{} IS NULL").format(future) if after.not_null else None
-    computed = SQL("pg_column_size({}) < 0").format(future)  # it never is
-    return q.any_of([each for each in (long, null) if each is not None] or [computed])
-
-
-def _needs_value(column: Column) -> bool:
-    """Return whether rows need a value in this column that the database does not give by itself."""
-    return column.not_null and not column.generates and not column.generated
 
 
 def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Repair:
@@ -125,8 +114,8 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
         return refuse(untold(finding.table, column, counted(finding.rows)))
     if finding.rows:
         way = hint(finding.table, column.name, "backfill", "…", contract)
-        told = f"{counted(finding.rows)} of {finding.table.name} would need a value: declare a default or {way}"
-        return refuse(f"{told} for {column.name}")
+        told = f"{counted(finding.rows)} of {finding.table.name} would need a value: {lost_default(column, actual)}"
+        return refuse(f"{told} or {way} for {column.name}")
     return Repair.of(_steps(finding, actual, contract))
 
 
@@ -192,7 +181,7 @@ def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract)
     """Return the schema with the column."""
     column, table = finding.about.wanted, actual.tables[finding.table]
     value = contract.value_for(finding.table, column)
-    after = foreseen(column, value, table, contract.tables[finding.table], actual.code)
+    after = as_it_stands(foreseen(column, value, table, contract.tables[finding.table], actual.code), actual)
     return actual.with_table(unread(table.with_column(after), after, actual))
 
 

@@ -27,7 +27,7 @@ from fixer.model.schema import COUNTED, Partition, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import TABLES, QName, Table
-from fixer.repair.columns import unmade, unread, untyped
+from fixer.repair.columns import as_it_stands, unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.owners import giving
@@ -92,6 +92,9 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     lacks = (untyped(c, actual) or unmade(wanted.name, c, actual, contract) for c in wanted.columns.values())
     if why := next(filter(None, lacks), ""):
         return refuse(why)
+    below = [*partitions.below(wanted.name, contract)]
+    if taken := next((part for part in below if part.name in actual.tables or part.name in actual.names), None):
+        return refuse(_taken(taken, actual))
     types = [
         Step(Phase.TABLES, finding.table, f"create the type {c.enum}", ddl.create_type(c), Lock.NONE)
         for c in wanted.columns.values()
@@ -108,7 +111,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     )
     owner = actual.owner_of_most(contract.tables)
     given = giving("TABLE", finding.table, owner, actual, Phase.TABLES)
-    parts = partitions.creating(partitions.below(wanted.name, contract), actual, owner)
+    parts = partitions.creating(below, actual, owner)
     wired = [wire(counter, finding.table, column, only=False) for column, counter in shared.items()]
     return Repair.of((*types, create, *given, *parts, *wired))
 
@@ -130,6 +133,14 @@ def _without(wanted: Table, counting: Iterable[str]) -> Table:
     return replace(wanted, columns={**wanted.columns, **plain})
 
 
+def _taken(part: Partition, actual: Schema) -> str:
+    """Return what a person does about what has the name of a partition."""
+    there = actual.tables.get(part.name)
+    if there and there.is_table and there.part_of:
+        return f"{there.name} is a partition of {there.part_of} {there.bound}: detach it, or rename it"
+    return f"something else is called {part.name}: rename that"
+
+
 def _parted(part: Partition, rows: int, actual: Schema, contract: Contract) -> Repair:
     """Create a partition, with those below it; refuse where rows for it are, or may be, in others."""
     above, there = actual.tables[part.of], actual.tables.get(part.name)
@@ -137,10 +148,8 @@ def _parted(part: Partition, rows: int, actual: Schema, contract: Contract) -> R
         return refuse("a table has its name that is partitioned otherwise: rename it, then plan again")
     if there and there.is_table and not there.part_of:
         return refuse(f"a table of its own has its name, perhaps detached: {partitions.attaching(part)}")
-    if there and there.is_table:
-        return refuse(f"{there.name} is a partition of {there.part_of} {there.bound}: detach it, or rename it")
     if there or part.name in actual.names:
-        return refuse(f"something else is called {part.name}: rename that")
+        return refuse(_taken(part, actual))
     siblings = [t for t in actual.tables.values() if t.part_of == part.of]
     other = next((t for t in siblings if bound_of(t.bound).meets(bound_of(part.bound))), None)
     if other:
@@ -165,7 +174,7 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
     for column in wanted.columns.values():
-        bare = unread(bare, column, actual)
+        bare = unread(bare.with_column(as_it_stands(column, actual)), column, actual)
     return partitions.foreseen(partitions.below(wanted.name, contract), actual.with_table(bare), contract)
 
 
@@ -230,6 +239,13 @@ SPECIMENS = (
     ),
     Specimen(
         "one that INHERITs, and from which another does", "DROP TABLE late CASCADE", contract=events, setup=EVENT_ROWS
+    ),
+    Specimen(
+        "another has a partition of its name",
+        "ALTER TABLE desk.visits RENAME TO stays",
+        manual=True,
+        contract=desk,
+        setup=DESK_ROWS,
     ),
     Specimen("a partitioned one is missing", "DROP TABLE visits", contract=_visits, setup=""),
     Specimen(

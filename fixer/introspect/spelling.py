@@ -85,6 +85,11 @@ def types(rows: Rows, short: Collection[str], ask: Ask) -> dict[TypeKey, SpeltTy
     return {(a, b, c): _spelt(short, equalities.get(a, "="), *facts) for a, b, c, *facts, _ in rows}
 
 
+def spelt(rows: Rows) -> list[SpeltType]:
+    """Return types, each with its schema."""
+    return [_spelt((), "=", *facts) for _, _, _, *facts, _ in rows]
+
+
 def _spelt(
     short: Collection[str],
     equality: str,

@@ -13,7 +13,7 @@ from fixer.model.step import Phase, RefusalError, Step
 from fixer.model.table import Column, QName, Sequence, Table
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
-from fixer.sql.types import element, extension_of
+from fixer.sql.types import element, extension_of, fits
 
 _MULTIRANGE = pattern(
     r""", MULTIRANGE_TYPE_NAME = (?:"(?:[^"]|"")*"|[^".)])+(?:\.(?:"(?:[^"]|"")*"|[^".)])+)?(?=\)$)"""
@@ -45,6 +45,10 @@ def apart_from_multirange(statement: str) -> str:
 def untyped(column: Column, actual: Schema) -> str:
     """Return what a person does about the type of a column, if it is missing; empty if it is there, or will be."""
     type_ = column.full_type
+    if (there := actual.standing.get(type_)) and (
+        said := another_kind(column, there) or (column.base and _narrow(column, there))
+    ):
+        return f"{column.name} {said}: run ALTER TYPE {type_.removesuffix('[]')} RENAME TO …; then plan again"
     if type_ not in actual.lacking:
         return ""
     if not column.base or element(column.type):
@@ -56,6 +60,37 @@ def untyped(column: Column, actual: Schema) -> str:
         ", with the DEFAULT of the contract, and before it the sequence that this may call" if column.supplied else ""
     )
     return f"{column.name} is of the domain {type_}, which does not exist: {domain}{given}; then plan again"
+
+
+def another_kind(wanted: Column, found: Column) -> str:
+    """Return how a type that stands under the name of an enum or a domain is none; empty if it is one."""
+    wants = "an enum" if wanted.enum else "a domain" if wanted.base else ""
+    has = "an enum" if found.enum else "a domain" if found.base else "neither an enum nor a domain"
+    return f"should be of {wants}, and {wanted.full_type.removesuffix('[]')} is {has}" if wants not in ("", has) else ""
+
+
+def _narrow(wanted: Column, found: Column) -> str:
+    """Return how a domain that stands is made of a type that does not hold all values of the contract's."""
+    narrow, domain = not fits(found.base, wanted.base), wanted.full_type.removesuffix("[]")
+    return f"should be of a domain over {wanted.base}, and {domain} is over {found.base}" if narrow else ""
+
+
+def as_it_stands(column: Column, actual: Schema) -> Column:
+    """Return a column to come as it will be: of its domain as this stands, whatever the contract's demands."""
+    there = actual.standing.get(column.full_type)
+    return replace(column, base=there.base, guards=there.guards, supplied=there.supplied) if there else column
+
+
+def needs_value(column: Column) -> bool:
+    """Return whether rows need a value in this column that the database does not give by itself."""
+    guarded = "NOT NULL" in column.guards and not (column.supplied or element(column.type))
+    return (column.not_null or guarded) and not column.generates and not column.generated
+
+
+def lost_default(column: Column, actual: Schema) -> str:
+    """Return how rows get a default in a column to come: from its domain, where that has lost the contract's."""
+    lost = column.supplied and not as_it_stands(column, actual).supplied
+    return f"run ALTER DOMAIN {column.full_type} SET DEFAULT …;" if lost else "declare a default"
 
 
 def is_to_come(column: Column, actual: Schema) -> bool:

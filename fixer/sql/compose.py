@@ -106,8 +106,9 @@ def not_null(of: Iterable[str]) -> Composed:
 
 
 def whole_row(table: Table, alias: str = "t") -> Composed:
-    """Return all cells of the row as one text, which is equal for identical rows only."""
-    return SQL("ROW({})::text").format(columns(table.columns, alias))
+    """Return all cells of the row as one text, which is equal for identical rows only, but for those that are added."""
+    there = [name for name, column in table.columns.items() if not column.added]
+    return SQL("ROW({})::text").format(columns(there or table.columns, alias))
 
 
 def over(value: Composable, of: str, cell: Composable) -> Composable:

@@ -17,8 +17,10 @@ from sqlalchemy.pool import NullPool
 import fixer
 from fixer.errors import TargetError
 from fixer.model.finding import Finding
+from fixer.model.plan import MODES
 from fixer.sql.compose import quoted
 from lab.database import Database, role
+from lab.examples.models import contract, key, once_called
 from lab.process import fixer as command
 
 PLACE = 's."x%'
@@ -66,7 +68,7 @@ def application(empty: Database) -> Iterator[Application]:
 
 
 LOST = {
-    "everything": ("SELECT", {"lost-grants"}, 4),
+    "everything": ("SELECT", {"lost-grants"}, 3),
     "the schema": (ALL + f"REVOKE USAGE ON SCHEMA {SCHEMA} FROM {{r}}", {"lost-grants"}, 1),
     "the sequence": (ALL + f"REVOKE USAGE ON SEQUENCE {COUNTER} FROM {{r}}", {"lost-grants"}, 1),
     "one deed": (ALL + f"REVOKE DELETE ON {U} FROM {{r}}", {"lost-grants"}, 1),
@@ -74,7 +76,7 @@ LOST = {
     "what its group has and it does not inherit": (
         ALL.replace("{r}", "{g}") + "ALTER ROLE {r} NOINHERIT; GRANT {g} TO {r}",
         {"lost-grants"},
-        4,
+        3,
     ),
     "a function of a default": (
         ALL + f"CREATE FUNCTION {SCHEMA}.one() RETURNS numeric LANGUAGE sql AS 'SELECT 1';"
@@ -169,3 +171,39 @@ def test_a_closed_schema_that_is_only_referenced_lacks_nothing(empty: Database, 
         ended = command("check", "--contract", "self", "--role", name, empty.dsn, cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+BROUGHT = {
+    "a table that gets its name back": "REVOKE ALL ON t FROM {r}; ALTER TABLE t RENAME TO old",
+    "a column that gets its name back": "REVOKE UPDATE ON t FROM {r}; ALTER TABLE t RENAME n TO m",
+    "a sequence that is created": "REVOKE ALL ON t, t_id_seq FROM {r}; ALTER TABLE t ALTER id DROP DEFAULT;"
+    "DROP SEQUENCE t_id_seq",
+    "a sequence that counts again": "REVOKE ALL ON t, t_id_seq FROM {r}; ALTER TABLE t ALTER id SET DEFAULT 41",
+    "a column that is added": "REVOKE UPDATE ON t FROM {r}; ALTER TABLE t DROP n, ADD o integer;"
+    "GRANT UPDATE (id, o) ON t TO {r}",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("how", BROUGHT)
+def test_what_the_plan_leaves_shut_is_told_before(empty: Database, how: str, mode: str) -> None:
+    meant = once_called(contract(t=(key(), Column("n", Integer, info={"legacy_names": ["m"]}))), "t", "old")
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY, n integer)")
+    asked = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET pgmend.role = {}', current_database()); END $$"
+    with (
+        role(empty, asked, "GRANT ALL ON t, t_id_seq TO {}") as who,
+        closing(psycopg2.connect(empty.dsn)) as connection,
+    ):
+        empty.run(BROUGHT[how].format(r=who))
+        plan = fixer.plan(connection, meant, mode=mode)
+        named = {f"{each.slug}:{each.object}" for each in plan.findings if each.repair.refusal}
+        run = fixer.apply(connection, meant, mode=mode, skip=named)
+        found = fixer.check(connection, meant).findings
+        left = {f"{each.slug}:{each.object}" for each in found if each.severity == "error"}
+        for each in found:
+            empty.run("; ".join(re.findall(r"GRANT [^;]*", str(each.repair.refusal))))
+
+        assert run.steps
+        assert named == left
+        assert len(named) == 1
+        assert [each for each in fixer.check(connection, meant).findings if each.severity == "error"] == []

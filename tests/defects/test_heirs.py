@@ -353,3 +353,14 @@ def test_an_heir_to_come_is_created_only_where_it_can_inherit(
     made = f"CREATE TABLE p (id serial PRIMARY KEY, n {found}); INSERT INTO p (n) VALUES ('7')"
 
     assert end in outcome(laboratory, wanted, made, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("was", "type_"), [("integer", sa.BigInteger), ("text", sa.Integer)])
+def test_a_column_from_a_table_that_the_contract_does_not_know_is_for_a_person(
+    laboratory: Laboratory, was: str, type_: type[sa.types.TypeEngine[object]], mode: str
+) -> None:
+    made = f"CREATE TABLE above (n {was}); CREATE TABLE t (id serial PRIMARY KEY) INHERITS (above)"
+    ended = outcome(laboratory, contract(t=(key(), sa.Column("n", type_))), made, mode)
+
+    assert "it INHERITs n from public.above: run ALTER TABLE public.above ALTER COLUMN n TYPE …" in ended

@@ -205,3 +205,16 @@ def test_a_column_is_filled_from_another_that_is_missing_while_others_write(empt
 
     assert fixer.apply(resolve(empty.dsn), contract(t=(key(), code, start)), mode="online", allow_hazards="all").ok
     assert empty.run("SELECT DISTINCT left(code, 2) = start FROM t") == [(True,)]
+
+
+@pytest.mark.parametrize("type_", ["json", "xml", "point", "plain"])
+def test_rows_that_lack_a_value_are_counted_whatever_their_first_column_holds(empty: Database, type_: str) -> None:
+    empty.run(
+        f"CREATE DOMAIN plain AS json; CREATE TABLE t (a {type_}, id serial PRIMARY KEY);"
+        "INSERT INTO t VALUES (NULL), (NULL)"
+    )
+    wanted = contract(t=(key(), Column("n", Integer, nullable=False)))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        found = fixer.check(connection, wanted).findings
+
+    assert [(each.slug, each.rows) for each in found] == [("missing-column", 2)]

@@ -16,14 +16,17 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     Uuid,
     text,
 )
 
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
+from lab.examples.models import contract, key
 from lab.laboratory import Case, Laboratory
 from lab.mixing import mixed
+from lab.outcomes import outcome
 
 
 def shelf() -> MetaData:
@@ -244,3 +247,23 @@ def _ids(case: Case, table: str, column: str = "id") -> list[int]:
     cursor = case.observer.cursor()
     cursor.execute(f"SELECT {column} FROM {table} ORDER BY {column}")
     return [id_ for (id_,) in cursor.fetchall()]
+
+
+ADDED = {
+    "texts of numbers": "'N-' || nextval('counted')",
+    "random": "gen_random_uuid()::text",
+    "alike": "'x'",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("default", ADDED)
+def test_identical_rows_stay_identical_whatever_a_column_that_is_added_gives_them(
+    laboratory: Laboratory, default: str, mode: str
+) -> None:
+    made = """CREATE SEQUENCE counted; CREATE TABLE t (id integer NOT NULL, a text);
+        INSERT INTO t VALUES (1, 'a'), (1, 'a'), (1, 'a'), (2, 'b')"""
+    added = Column("n", Text, server_default=text(ADDED[default]))
+    wanted = contract(t=(key(autoincrement=False), Column("a", Text), added))
+
+    assert outcome(laboratory, wanted, made, mode) == "mended"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import fixer
-from fixer.errors import NeedsPermission, PgmendError
+from fixer.errors import NeedsPermission, PgmendError, TargetError
 from fixer.model.plan import Plan
 from fixer.model.schema.code import Kind
 from lab.evidence.bystanders import bystanders
@@ -74,7 +74,8 @@ class Ordeal:
                 else case.apply(mode=self.mode, allow_hazards="all", skip=skip)
             )
         except PgmendError as error:
-            if not (isinstance(error, NeedsPermission) and plan.refusals):
+            told = plan.refusals if isinstance(error, NeedsPermission) else plan.needs
+            if not (isinstance(error, NeedsPermission | TargetError) and told):
                 self.found.append(f"3 cure: {type(error).__name__}: {error}")
             return None
         after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
@@ -100,10 +101,12 @@ class Ordeal:
         return run
 
     def _is_declared(self, line: str) -> bool:
-        """Return whether a line of the bystanders is of a trigger that the contract declares."""
+        """Return whether a line of the bystanders is of a trigger that the contract declares, be it a partition's."""
         code = self.case.sound.contract.schema.code
-        triggers = code.of(Kind.TRIGGER) if code else ()
-        return any(line.startswith(f"trigger on {each.key.home}: {each.key.part} ") for each in triggers)
+        declared = (
+            [(f"trigger on {each.key.home}", f": {each.key.part} ") for each in code.of(Kind.TRIGGER)] if code else []
+        )
+        return any(line.startswith(home) and part in line for home, part in declared)
 
     def _healed(self, plan: Plan, tables: set[str], skip: tuple[str, ...]) -> None:
         still = {f"{f.slug}:{f.object}" for f in self.case.check(deep=True).findings} if skip else set()
@@ -116,6 +119,8 @@ class Ordeal:
         theirs = bool(tables & {str(name) for name in self.case.sound.contract.tables})  # new tables take the owner
         left = [f for f in plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
         kept = ["warning rogue-unique:"] if any(f.slug == "wrong-primary-key" for f in plan.findings) else []
+        # A sequence that counts again may be near its end already.
+        kept += ["warning ending-sequence:"] if any(f.slug == "missing-generator" for f in plan.findings) else []
         slugs, columns = (*kept, *(f"warning {f.slug}:" for f in left)), [each.column for each in left if each.column]
         lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
         lost = [b for b in lost if '"pgmend domain ' not in b]  # a domain holds what its base type does

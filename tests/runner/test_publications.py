@@ -245,6 +245,28 @@ def test_rows_that_only_online_mode_updates_are_left_to_atomic_mode(laboratory: 
     assert 'run ALTER TABLE "public"."t" REPLICA IDENTITY FULL; then plan again' in online
 
 
+LATER = {
+    "no key is to come": "CREATE TABLE t (p_id integer);",
+    "a key that tells nothing": "CREATE TABLE t (id serial PRIMARY KEY, p_id integer);"
+    "ALTER TABLE t REPLICA IDENTITY NOTHING;",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", LATER)
+def test_rows_that_go_after_keys_are_left_to_a_person_where_no_key_tells_them(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    keys = (key(),) if "PRIMARY" in LATER[what] else ()
+    wanted = contract(p=(key(),), t=(*keys, integer("p_id", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run(f"CREATE TABLE p (id serial PRIMARY KEY); {LATER[what]} INSERT INTO t (p_id) VALUES (7); {ALL}")
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            plan = fixer.plan(connection, wanted, mode=mode)
+
+    assert "could not tell which rows of public.t were changed: run ALTER TABLE" in "".join(plan.refusals)
+
+
 def needs_lists(made: str) -> None:
     if max(VERSIONS) < 15 and re.search(r"FOR TABLE t (\(|WHERE)", made):
         pytest.skip("lists and filters of columns came with PostgreSQL 15")

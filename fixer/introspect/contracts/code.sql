@@ -74,7 +74,12 @@
                                       CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END,
                                       g.tgname)
                          WHERE g.tgenabled <> 'O'),
-              format('DROP TRIGGER %I ON %s', g.tgname, c.spelt), '', g.tgenabled::text, false, false, ARRAY[]::text[], c.relowner,
+              format('DROP TRIGGER %I ON %s', g.tgname, c.spelt), '',
+              CASE WHEN c.relkind = 'p' AND g.tgenabled <> 'D'
+                    AND EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) AS t
+                                  JOIN pg_catalog.pg_trigger b ON b.tgrelid = t.relid AND b.tgname = g.tgname
+                                 WHERE b.tgparentid <> 0 AND b.tgenabled = 'D')
+                   THEN 'S' ELSE g.tgenabled::text END, false, false, ARRAY[]::text[], c.relowner,
               ARRAY (SELECT format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, c.spelt, d.description)
                        FROM pg_catalog.pg_description d
                       WHERE d.classoid = 'pg_catalog.pg_trigger'::regclass AND d.objoid = g.oid),

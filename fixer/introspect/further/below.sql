@@ -23,6 +23,12 @@ indexes_up AS (
        JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.indexrelid
       WHERE i.indrelid IN (SELECT oid FROM below)
       UNION SELECT u.oid, h.inhparent FROM indexes_up u JOIN pg_catalog.pg_inherits h ON h.inhrelid = u.up),
+triggers_up AS (
+     SELECT g.oid, g.tgparentid AS up
+       FROM pg_catalog.pg_trigger g
+      WHERE g.tgrelid IN (SELECT oid FROM below) AND g.tgparentid <> 0 AND g.tgconstraint = 0
+      UNION SELECT u.oid, g.tgparentid FROM triggers_up u JOIN pg_catalog.pg_trigger g ON g.oid = u.up
+      WHERE g.tgparentid <> 0),
 marks AS (
      SELECT i.indexrelid AS oid, i.indrelid, x.relname,
             jsonb_build_object('comment', pg_catalog.obj_description(x.oid, 'pg_class'), 'options', x.reloptions,
@@ -85,3 +91,10 @@ SELECT 'below statistics', n.nspname || '.' || s.stxname, s.stxrelid::bigint, s.
   FROM pg_catalog.pg_statistic_ext s
   JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
  WHERE s.stxrelid IN (SELECT oid FROM below)
+ UNION ALL
+SELECT 'below trigger', g.tgrelid || '.' || g.tgname, g.tgrelid::bigint, g.tgname::text,
+       jsonb_build_object('enabled', g.tgenabled)
+  FROM pg_catalog.pg_trigger g
+ WHERE EXISTS (SELECT FROM triggers_up u -- enabled otherwise than above
+                 JOIN pg_catalog.pg_trigger a ON a.oid = u.up AND a.tgenabled <> g.tgenabled
+                WHERE u.oid = g.oid)

@@ -145,6 +145,7 @@ class Schema:
     spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask for them
     twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # by missing table
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of enums that columns to come will have
+    standing: Mapping[str, Column] = field(default_factory=dict)  # columns to come, as types that stand make them
     closed: frozenset[str] = frozenset()  # enums that columns have, and that only another role may alter
     lacking: frozenset[str] = frozenset()  # types that columns to come need, or that these types need; and functions
     types: Mapping[QName, tuple[str, ...]] = field(default_factory=dict)  # as wanted: its statement, what that calls

@@ -69,7 +69,8 @@ class Code:
     create: tuple[str, ...]
     drop: str
     shape: str = ""  # what another definition must share to take its place without a DROP
-    enabled: str = "O"  # of a trigger, as pg_trigger has it; of a materialized view that holds no rows yet, D
+    # Of a trigger, as pg_trigger has it, or S if a partition's sleeps; of a materialized view without rows, D.
+    enabled: str = "O"
     definer: bool = False  # whether it runs with the rights of its owner
     closed: bool = False  # of a function, whether PUBLIC may not call it
     needs: tuple[QName, ...] = ()  # relations and functions without which it cannot be made

@@ -133,14 +133,38 @@ def foreseen(
     now: Composable = SQL("({})::{}").format(value or SQL("NULL"), SQL(column.full_type))
     if column.enum:  # the plan may also be the one that creates its type
         now = SQL(f"NULL::{column.read_as}")
-    elif isinstance(value, SQL) and (_DRAWS.search(value.string) or (code and code.brings(value.string))):
-        now = SQL("NULL::{}").format(SQL(column.full_type))  # to look must not take a number
+    elif _draws(value) or (isinstance(value, SQL) and code and code.brings(value.string)):
+        now = SQL("NULL::{}").format(SQL(column.full_type))
     elif names := read_by(value, wanted.columns):
         type_ = SQL(column.full_type)
         known = can_be_foreseen(value, table, wanted)
         read = [table.columns[name] for name in names] if known else []
         now = over_row(value, type_, read) if known else SQL("NULL::{}").format(type_)
     return replace(column, now=now, added=True)
+
+
+def _draws(value: Composable | None) -> bool:
+    """Return whether a value takes a number of a sequence, which to look must not."""
+    return isinstance(value, SQL) and bool(_DRAWS.search(value.string))
+
+
+def unfit(after: Column, value: Composable | None, table: Table, wanted: Table, stands: Column) -> Composable | None:
+    """Return the condition for rows in which a column to come cannot hold its value; None if all can.
+
+    It computes the value in every row, so that an error of it is found as well: one that is computed from others, or
+    that the domain of the column, as it stands, may not take.
+    """
+    read = read_by(value, wanted.columns)
+    if not read and set(stands.guards) - set(after.guards) and not (_draws(value) if value else stands.supplied):
+        return SQL("pg_column_size(({})::{}) < 0").format(value or SQL("NULL"), SQL(after.full_type))
+    if value is None or not read or after.enum or not can_be_foreseen(value, table, wanted):
+        return None
+    there = [replace(table.columns[each], now=None, stored_as=None) for each in read]  # as q.rows_of shows them
+    future = over_row(value, SQL(after.full_type), there)
+    long = too_long(over_row(value, SQL("text"), there), after)
+    null = SQL("{} IS NULL").format(future) if after.not_null else None
+    computed = SQL("pg_column_size({}) < 0").format(future)  # it never is
+    return q.any_of([each for each in (long, null) if each is not None] or [computed])
 
 
 def can_be_foreseen(value: Composable | None, table: Table, wanted: Table) -> bool:

@@ -21,7 +21,7 @@ from fixer.runner.journal import definitions, ledger, reading, tables, writing
 from fixer.runner.journal.reading import Account, DoneStep
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
-from fixer.runner.undo.below import bring_below_back, detach, name_not_nulls
+from fixer.runner.undo.below import bring_below_back, detach, name_not_nulls, switch_below
 from fixer.runner.undo.coming_back import bring_back, drop_bases, prove
 from fixer.runner.undo.created.code import bring_code_back, drop_code
 from fixer.runner.undo.past import Past, Undoable, look_back
@@ -161,6 +161,7 @@ def _returned(session: Session, past: Past) -> Returned:
     bring_below_back(session, past)
     set_up_again(session, past, stood)
     bring_code_back(session, past)
+    switch_below(session, past)
     drop_bases(session, past)
     identify_as_before(session, identities)
     prove(session, past, anew | stood.keys())

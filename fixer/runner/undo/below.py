@@ -11,7 +11,18 @@ from dataclasses import replace
 
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
-from fixer.runner.undo.facts import STORED, Titled, alter, comment, constraint, index, marks, same_statistics, stored
+from fixer.runner.undo.facts import (
+    STORED,
+    Titled,
+    alter,
+    comment,
+    constraint,
+    index,
+    marks,
+    same_statistics,
+    stored,
+    switched,
+)
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.session import Session
 from fixer.runner.undo.spellings import as_read
@@ -56,7 +67,8 @@ def detach(session: Session, past: Past) -> None:
         part, whole = q.name(QName(schema, name)), q.name(QName(*above))
         session.do(SQL("ALTER TABLE {} DETACH PARTITION {}").format(whole, part), f"detach the partition {name}")
         for key in keys:
-            session.do(SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(part, Identifier(key)), "")
+            # To detach it takes some away: those for partitions of a table that references itself.
+            session.do(SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(part, Identifier(key)), "")
 
 
 def name_not_nulls(session: Session, past: Past) -> None:
@@ -87,6 +99,17 @@ def bring_below_back(session: Session, past: Past) -> None:
     now = past.ran.read_below(session.cursor)
     for title, statement in (*kept_below(then, now, exclusive=True), *_without_null(then, now)):
         session.do(statement, title)
+
+
+def switch_below(session: Session, past: Past) -> None:
+    """Enable triggers of partitions as they were before the run, where those of their roots are enabled otherwise."""
+    before, left = past.ran.below
+    mine = [item for item in before.of_kind("trigger") if _is_ours(past, left, item.key)]
+    now = past.ran.read_below(session.cursor) if mine else Definitions()
+    for item in mine:
+        if item.of in now.relations and now.items.get(item.key) != item:
+            title = f"trigger {item.name} of {now.table(item.of)} as it was"
+            session.do(switched(now.table(item.of), item.name, item.detail["enabled"]), title)
 
 
 def _without_null(then: Definitions, now: Definitions) -> Iterator[Titled]:

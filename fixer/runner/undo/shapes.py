@@ -195,10 +195,15 @@ def set_up_again(session: Session, past: Past, stood: Mapping[Key, Standing]) ->
 def put_to_sleep(session: Session, past: Past) -> Enabled:
     """Disable triggers and rules while rows come back; return how the triggers of partitions were enabled.
 
-    ALTER TABLE … DISABLE TRIGGER also disables those of partitions.
+    ALTER TABLE … DISABLE TRIGGER also disables those of partitions; so does undo where the run enabled them.
     """
     written = sorted(past.written)
     awake = triggers_below(session, written)
+    for oid in written:
+        then, after = ({each.key: each for each in at.of_table("trigger", oid)} for at in (past.then, past.after))
+        turned = {each.name for key, each in after.items() if key in then and each.detail != then[key].detail}
+        gone = triggers_below(session, [oid]).keys() if turned else ()
+        awake = {place: enabled for place, enabled in awake.items() if place not in gone or place[1] not in turned}
     for oid in written:
         table = q.name(past.after.table(oid))
         rules = list(past.after.of_table("rule", oid))

@@ -193,3 +193,26 @@ def test_partitions_of_the_run_take_their_foreign_keys_along(laboratory: Laborat
         run = case.apply(mode=mode, allow_hazards="all")
 
         assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])
+
+
+def circular() -> str:
+    return """
+CREATE TABLE t (id integer PRIMARY KEY, up integer REFERENCES t, over integer REFERENCES t) PARTITION BY HASH (id);
+CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY HASH (id);
+CREATE TABLE t2 PARTITION OF t1 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE t3 PARTITION OF t1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_partitioned_table_that_references_itself_is_taken_back(
+    laboratory: Laboratory, mode: str, version: int
+) -> None:
+    with laboratory.database(version, Specimen("", "", contract=circular), "owner") as case:
+        case.break_("DROP TABLE t CASCADE", "SELECT")
+        before = everything(case.server, case.name)
+        run = case.apply(mode=mode, allow_hazards="all")
+
+        assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])

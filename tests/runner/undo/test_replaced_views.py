@@ -1,4 +1,4 @@
-"""Undo of views that a run put over a table of its own: they, and what stands over them, are what they were."""
+"""Undo of views that a run put over what it made: they, and what stands over them, are what they were."""
 
 from __future__ import annotations
 
@@ -28,6 +28,41 @@ OVER = {
 def test_views_over_a_table_that_is_made_anew_are_taken_back(laboratory: Laboratory, over: str, mode: str) -> None:
     with laboratory.database(max(VERSIONS), Specimen("", "", contract=listed), "owner") as case:
         case.break_(f"{OVER[over] or 'SELECT'}; ALTER TABLE t RENAME TO t_of_old")
+        before = everything(case.server, case.name)
+        run = case.apply(mode=mode, allow_hazards="all")
+
+        assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])
+
+
+def told() -> str:
+    return """
+CREATE TABLE t (id integer PRIMARY KEY, a text);
+CREATE FUNCTION f(n integer) RETURNS text LANGUAGE sql AS $$SELECT 'x' || n$$;
+CREATE VIEW v AS SELECT id, a FROM t;
+CREATE VIEW w AS SELECT id, a FROM v;
+CREATE VIEW x AS SELECT id, f(id) AS said FROM t;
+GRANT SELECT ON v TO pg_monitor
+"""
+
+
+BROKEN = {
+    "a column is renamed": "ALTER TABLE t RENAME a TO old",
+    "a column is missing": "DROP VIEW w, v; ALTER TABLE t DROP a; CREATE VIEW v AS SELECT id, ''::text AS a FROM t",
+    "a column of the view above is another": "DROP VIEW w; ALTER TABLE t RENAME a TO old;"
+    "CREATE VIEW w AS SELECT id, old AS a FROM t",
+    "a function is missing": "DROP VIEW x; DROP FUNCTION f; CREATE VIEW x AS SELECT id, 'x' || id AS said FROM t",
+    "a column is of another type": "DROP VIEW w, v; ALTER TABLE t ALTER a TYPE integer USING 1;"
+    "CREATE VIEW v AS SELECT id, a::text FROM t; CREATE VIEW w AS SELECT id, a FROM v",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("broken", BROKEN)
+def test_views_over_columns_and_functions_of_a_run_are_taken_back(
+    laboratory: Laboratory, broken: str, mode: str
+) -> None:
+    with laboratory.database(max(VERSIONS), Specimen("", "", contract=told), "owner") as case:
+        case.break_(BROKEN[broken], "SELECT")
         before = everything(case.server, case.name)
         run = case.apply(mode=mode, allow_hazards="all")
 

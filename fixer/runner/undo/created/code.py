@@ -13,6 +13,16 @@ from fixer.runner.undo.past import Past
 from fixer.runner.undo.session import Session
 from fixer.sql.compose import SQL
 
+# The views that read one of these columns, each given as `oid.number`.
+_OVER = """
+SELECT DISTINCT n.nspname::text, v.relname::text
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+  JOIN pg_catalog.pg_class v ON v.oid = r.ev_class
+  JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
+ WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+   AND d.refobjid || '.' || d.refobjsubid = ANY (%s)
+"""
 _UNCHECKED = SQL("SET LOCAL check_function_bodies = off")
 
 
@@ -20,9 +30,9 @@ def drop_code(session: Session, past: Past) -> Past:
     """Drop the code that the run created over tables, the last first; return the past without it.
 
     Functions that it created first, so that defaults could call them, go last. Views that the run put over its own
-    tables come back before those go: they, and views over them, would go as well.
+    tables and columns come back before those go: they, and views over them, would go as well.
     """
-    going, moved = [*_created(past, early=False)], [*_moved(past)]
+    going, moved = [*_created(past, early=False)], [*_moved(session, past)]
     for item in going:
         session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
     for item in moved:
@@ -34,10 +44,10 @@ def drop_code(session: Session, past: Past) -> Past:
 
 def bring_code_back(session: Session, past: Past) -> None:
     """Bring back the definitions that the run replaced; drop the functions that it created first."""
-    for item in _created(past, early=True):
-        session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
     for item in _replaced(past):
         _bring_back(session, past, item)
+    for item in _created(past, early=True):
+        session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
 
 
 def _replaced(past: Past) -> Iterator[Item]:
@@ -48,14 +58,23 @@ def _replaced(past: Past) -> Iterator[Item]:
             yield item
 
 
-def _moved(past: Past) -> Iterator[Item]:
-    """Yield the definitions of the views that the run put over its own tables, where none was."""
+def _moved(session: Session, past: Past) -> Iterator[Item]:
+    """Yield the definitions of the views that the run put over its own tables, where none was, or its own columns."""
     over = (view for view in past.after.of_kind("view") if view.key not in past.then.items)
     names = {(view.detail["schema"], view.detail["name"]) for view in over}
-    for item in _replaced(past):
-        key = Key(*json.loads(item.id))
-        if key.kind == Kind.VIEW and (key.schema, key.home) in names:
-            yield item
+    views = [(Key(*json.loads(item.id)), item) for item in _replaced(past)]
+    views = [(key, item) for key, item in views if key.kind == Kind.VIEW]
+    names |= _over_new_columns(session, past) if views else set()
+    yield from (item for key, item in views if (key.schema, key.home) in names)
+
+
+def _over_new_columns(session: Session, past: Past) -> set[tuple[str, str]]:
+    """Return the views that read columns that the run added, and that took the place of none."""
+    new = [column for column in past.after.of_kind("column") if column.key not in past.then.items]
+    named = {(column.of, column.name) for column in past.then.of_kind("column")}
+    added = [column.id for column in new if (column.of, column.name) not in named]
+    session.cursor.execute(_OVER, (added,))
+    return set(session.cursor.fetchall())
 
 
 def _bring_back(session: Session, past: Past, was: Item) -> None:
