@@ -21,7 +21,7 @@ from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.assembly import Assembly, prefix
 from fixer.introspect.questions import Rows, asking, beside, queries, query
 from fixer.introspect.roles import application as application_of
-from fixer.introspect.roles import session
+from fixer.introspect.roles import session, shut
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
 from fixer.model.obstacle import Standing
@@ -53,6 +53,7 @@ __all__ = [
     "read",
     "read_parts",
     "session",
+    "shut",
     "sizes",
     "standing",
     "statistics",

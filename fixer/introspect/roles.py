@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.connect.settings import OUR_PATH
+from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.errors import TargetError, option
 from fixer.introspect.questions import Rows, beside, query
 from fixer.model import schema as s
@@ -29,6 +29,17 @@ def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Sessio
     facts["visible"] = {name: QName(schema, name) for schema, name in facts["visible"]}
     facts["given"] = tuple(s.Given(*each) for each in facts["given"])
     return s.Session(**facts)
+
+
+def shut(cursor: Cursor) -> tuple[s.Shut, ...]:
+    """Return what the role may not call or use, wherever it is."""
+    cursor.execute(OUR_PATH + UNQUOTED + query("shut"))
+    return tuple(_shut(*row) for row in cursor.fetchall())
+
+
+def _shut(kind: str, name: str, deed: str, names: list[list[str]], parts: list[list[str]]) -> s.Shut:
+    called = frozenset((how, QName(*each)) for how, *each in names)
+    return s.Shut(kind, name, deed, called, tuple((QName(*each[:2]), each[2], each[3]) for each in parts))
 
 
 def application(cursor: Cursor, role: str) -> s.Application:

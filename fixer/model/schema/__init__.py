@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 
 from fixer.model.schema.code import Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
-from fixer.model.schema.session import Given, Session
+from fixer.model.schema.session import Given, Session, Shut
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
     "COUNTED",
     "Application",
+    "Broken",
+    "Caller",
     "Calls",
     "Check",
     "Column",
@@ -32,6 +34,7 @@ __all__ = [
     "Schema",
     "Sequence",
     "Session",
+    "Shut",
     "Spellings",
     "Table",
     "Told",
@@ -132,6 +135,25 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """What of a table calls a function: a trigger, a default, a check, an index; `through` others, or itself."""
+
+    table: QName
+    what: str
+    through: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A function that fails, because what it names is gone, as PostgreSQL says it."""
+
+    name: QName
+    spelt: str
+    why: str
+    callers: tuple[Caller, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """All that the fixer knows about one side, contract or actual."""
 
@@ -155,6 +177,7 @@ class Schema:
     alone: Mapping[QName, Table] = field(default_factory=dict)  # what a partition shall have that its root has not
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
+    broken: tuple[Broken, ...] = ()  # functions that tables call, and that fail
     beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
 
     def owner_of_most(self, names: Iterable[QName]) -> str:

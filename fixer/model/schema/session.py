@@ -88,6 +88,21 @@ class Session:
     given: tuple[Given, ...] = ()  # what sessions to come get, of what may hinder them
 
 
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A function, sequence, type or schema that a role may not use."""
+
+    kind: str
+    name: str  # bare
+    deed: str  # the right that it lacks, as SQL says it: EXECUTE ON ROUTINE public.f(integer)
+    names: frozenset[tuple[str, QName]]  # by which SQL reaches it, each after how: function, operator, domain, any, …
+    parts: tuple[tuple[QName, str, str], ...] = ()  # expressions that call it: table, kind, name (of a column, a check)
+
+    def opening(self, role: str) -> str:
+        """Return the statement that lets a role use it."""
+        return f"GRANT {self.deed} TO {as_needed(role)}"
+
+
 def effective(given: Iterable[Given], role: str) -> Mapping[str, Given]:
     """Return the settings that sessions of a role get, by name; without a role, those that every role gets."""
     theirs = sorted((each for each in given if each.role in ("", role)), key=lambda each: each.strength)
