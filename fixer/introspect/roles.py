@@ -21,8 +21,8 @@ def session(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Sessio
     choose = f"{beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     cursor.execute(choose + query("session"), (list(schemas),))
     facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
-    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable", "journals", "unused")}
-    facts["below"] = frozenset((QName(*each[:2]), each[2]) for each in facts["below"])
+    facts |= {each: frozenset(facts[each]) for each in ("schemas", "creatable", "journals", "unused", "superusers")}
+    facts["below"] = frozenset((QName(*each[:2]), each[2], QName(*each[3:])) for each in facts["below"])
     facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
     facts["search_path"] = tuple(facts["search_path"])
     facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}

@@ -37,9 +37,9 @@ def _of_tables(actual: Schema, plan: Plan, session: Session) -> Iterator[str]:
     for name in sorted(plan.tables):
         table = actual.tables.get(name)
         if table and not table.owned:
-            yield joining(table.owner, session)
+            yield joining(table.owner, session, name)
     altered = {step.table for step in plan.steps if step.lock not in _OF_ROWS and step.phase not in APART}
-    yield from (joining(owner, session) for name, owner in sorted(session.below) if name in altered)
+    yield from (joining(owner, session, part) for name, owner, part in sorted(session.below) if name in altered)
     role = quoted(session.role)
     if not session.languages.get(_OURS_IN, True):
         yield f"GRANT USAGE ON LANGUAGE {_OURS_IN} TO {role}"

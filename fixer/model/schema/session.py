@@ -71,7 +71,9 @@ class Session:
     shut: frozenset[QName] = frozenset()  # of what is in them, what the role may not write; without a name: all of one
     inherits: bool = True  # whether it has the rights of the roles whose member it becomes
     unused: frozenset[str] = frozenset()  # roles whose member it is, and whose rights it lacks unless it becomes them
-    below: frozenset[tuple[QName, str]] = frozenset()  # tables with partitions or heirs that others own, each with one
+    superusers: frozenset[str] = frozenset()  # every role that is one
+    # Tables with partitions or heirs that others own, each with an owner and what that one has there.
+    below: frozenset[tuple[QName, str, QName]] = frozenset()
     languages: Mapping[str, bool] = field(default_factory=dict)  # and whether the role may write functions in each
     tablespace: str = ""  # the default one, if the role may create nothing in it
     standby: bool = False
