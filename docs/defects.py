@@ -59,6 +59,8 @@ Only rows show these; `pytest --pyargs contracts` writes some, rolls them back, 
 - Which values a trigger changes, which rows a constraint trigger refuses, and what a trigger does in another language
   than PL/pgSQL: because a definition does not say what its code does to a row.
 - Which rows a policy hides, or refuses, by its condition: because that may depend on settings of the session.
+- What the code of a trigger or a default names in dynamic statements, or where it makes tables, looks in the
+  catalogue or handles errors; and what functions name that no table calls: because only a call shows what is missing.
 - Which tables the code of a trigger or a default reads and writes: because rights on them are asked only then.
 - What the application's role lacks, if nobody names it with `--role`: because a database does not say which role it is.
 - What an event trigger does: because it acts on definitions, not on rows. It sees the statements of the fixer, too; if

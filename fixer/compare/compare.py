@@ -250,7 +250,7 @@ def _answered(finding: Finding, answer: Count, future: Schema) -> Finding:
     if finding.of_values:
         return finding
     if answer.error:
-        return unreadable(finding, answer.error, future, denied=answer.denied)
+        return unreadable(finding, answer, future)
     return replace(finding, rows=answer.rows, sample=answer.sample, places=answer.places)
 
 

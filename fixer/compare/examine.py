@@ -26,6 +26,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, READING, is_modest, setting, unhurried
 from fixer.errors import TargetError, option
+from fixer.introspect.bodies import with_bodies
 from fixer.introspect.coded import with_code
 from fixer.introspect.declared import read_types
 from fixer.introspect.named import standing_types
@@ -87,6 +88,7 @@ def look(
         raise TargetError(f"The target has no schema {chosen[0].schema}: {create} or name another with {way}.")
     actual = with_code(cursor, actual, contract)
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
+    actual = with_bodies(cursor, actual, contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
         session = Session(cursor, helped=helped)

@@ -9,9 +9,11 @@ import psycopg2
 from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer import introspect
 from fixer.compare.sessions import TOGETHER, Session, together
 from fixer.connect.failures import relying_on_path, told
 from fixer.connect.settings import FOR_ROWS, setting, waiting
+from fixer.model.expression.names import names_in
 from fixer.model.finding import Count, Counter, Places, Probe
 from fixer.model.table import QName
 from fixer.sql import compose as q
@@ -84,7 +86,18 @@ def _alone(session: Session, probe: Probe) -> Count:
         session.recover(error)
         log.warning("rows cannot be read: %s", told(error))
         denied = error.pgcode == INSUFFICIENT_PRIVILEGE
-        return Count(error=told(error), beyond=bool(relying_on_path(error)), denied=denied)
+        ways = _ways(session, error) if denied else ()
+        return Count(error=told(error), beyond=bool(relying_on_path(error)), denied=denied, ways=ways)
+
+
+def _ways(session: Session, error: psycopg2.Error) -> tuple[str, ...]:
+    """Return the statements that let this role call, or use, what an error names."""
+    named = names_in(error.diag.message_primary or "")
+    shut = [each for each in introspect.shut(session.cursor) if each.name in named]
+    if not shut:
+        return ()
+    ((role,),) = session.ask(SQL("SELECT current_user::text"))
+    return tuple(each.opening(role) for each in shut)
 
 
 def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:

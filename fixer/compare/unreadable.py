@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixer.model.finding import UNREADABLE, Finding
+from fixer.model.finding import UNREADABLE, Count, Finding
 from fixer.model.schema import Schema, Session
 from fixer.model.step import refuse
 from fixer.model.subject import Unreadable
@@ -13,9 +13,10 @@ from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
 
 
-def unreadable(finding: Finding, error: str, actual: Schema, *, denied: bool) -> Finding:
-    """Return the finding that stands for one whose rows could not be read; `denied` says that the role may not."""
-    ways = "; ".join(dict.fromkeys(_statements(finding, actual))) if denied else ""
+def unreadable(finding: Finding, answer: Count, actual: Schema) -> Finding:
+    """Return the finding that stands for one whose rows could not be read, as the answer to its probe says."""
+    statements = [*_statements(finding, actual), *answer.ways] if answer.denied else []
+    ways, error = "; ".join(dict.fromkeys(statements)), answer.error
     why = f"{finding.table.name} could not be read: {error}"
     return replace(
         finding,

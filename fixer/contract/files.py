@@ -27,7 +27,7 @@ from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, extensions_of, throw_away
 from fixer.contract.refusing import Said, refused
 from fixer.contract.scratch import OUR_OWN, Scratch
-from fixer.contract.script import Statement, statements
+from fixer.contract.script import Statement, statements, without_roles
 from fixer.errors import ContractError, option
 from fixer.introspect import coded
 from fixer.model.contract import Contract, Hints, Refused
@@ -45,6 +45,7 @@ _OF_SERVER = pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 _COMMENT = pattern(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMPILED = pattern(r"\bLANGUAGE\s+'?(?:c|internal)\b", re.IGNORECASE)  # of functions that only a superuser may write
 LACKING_ROLE = pattern(r'^role "(.*)" does not exist$')
 # Takes a new lock, at which a session hears of roles that others made meanwhile, even inside a transaction.
 HEEDING = "SELECT FROM pg_catalog.pg_ts_template LIMIT 0"
@@ -179,8 +180,11 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement, known: l
     if statement.command or _ROWS.match(statement.text) or _OF_SERVER.match(_COMMENT.sub(" ", statement.text)):
         return []
     attempt = partial(_attempt, place, cursor)
+    text, roles = without_roles(statement.text)
+    for role in roles:
+        place.add_role(role)
     try:
-        found = refusing.make(statement.text, attempt)
+        found = refusing.make(text, attempt)
     except psycopg2.Error as error:
         if refusing.is_consequence(error, known):
             log.info("left out of the contract, as something before it is: %s", told(error))
@@ -242,6 +246,7 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
         except psycopg2.Error as error:
             role = LACKING_ROLE.search(error.diag.message_primary or "")
             idle |= isinstance(error, pg.DuplicateSchema) and _SCHEMA.fullmatch(text) is not None
+            idle |= isinstance(error, pg.InsufficientPrivilege) and _COMPILED.search(text) is not None
             if not (role and role[1] not in made) and not idle:
                 raise
             if inside:

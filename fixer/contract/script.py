@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fixer.errors import ContractError
+from fixer.model.expression import unquoted
 from fixer.model.expression.patterns import pattern
 
 _TOKEN = pattern(
@@ -136,3 +137,26 @@ def _end(text: str, place: int, kind: str | None, word: str) -> int:
 def _endless(text: str, place: int, what: str) -> int:
     line = text.count("\n", 0, place) + 1
     raise ContractError(f"line {line}: {what} has no end")
+
+
+def without_roles(statement: str) -> tuple[str, list[str]]:
+    """Return a DO block without what it does to the server, and the names of the roles that it would create.
+
+    The same text and no names where it does nothing of the kind.
+    """
+    if not _BLOCK.match(statement):
+        return statement, []
+    names = [unquoted(found) if found.startswith('"') else found.lower() for found in _NEW_ROLE.findall(statement)]
+    return _OF_SERVER.sub("NULL;", statement), names
+
+
+_BLOCK = pattern(r"DO\b", re.IGNORECASE)
+_ROLE = r"(?:ROLE|USER(?!\s+MAPPING\b)|GROUP)\b"
+_NEW_ROLE = pattern(rf"""\bCREATE\s+{_ROLE}\s+("(?:[^"]|"")+"|[^\W\d][\w$]*)""", re.IGNORECASE)
+_DEED = rf"(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:{_ROLE}|DATABASE\b|TABLESPACE\b)|ALTER\s+SYSTEM\b"
+_REST = r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|[^;'"])*;"""
+_OF_SERVER = pattern(
+    rf"\b(?:{_DEED}){_REST}|\bEXECUTE\s+(?:format\s*\(\s*)?'\s*(?:{_DEED})(?:[^']|'')*'{_REST}"
+    r"""|\b(?:GRANT|REVOKE)\b(?:(?!\bON\b)(?:"(?:[^"]|"")*"|[^;'"]))*;""",  # membership of roles
+    re.IGNORECASE,
+)

@@ -22,7 +22,7 @@ from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.assembly import Assembly, Sides, prefix
 from fixer.introspect.questions import asking, beside, queries, query
 from fixer.introspect.roles import application as application_of
-from fixer.introspect.roles import session, with_rights
+from fixer.introspect.roles import session, shut, with_rights
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
 from fixer.model.obstacle import Standing
@@ -56,6 +56,7 @@ __all__ = [
     "read",
     "read_parts",
     "session",
+    "shut",
     "sizes",
     "standing",
     "statistics",

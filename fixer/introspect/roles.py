@@ -9,7 +9,7 @@ from typing import Any  # the cells of an answer, which psycopg2 gives without t
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.connect.settings import OUR_PATH
+from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.errors import TargetError, option
 from fixer.introspect.questions import Rows, beside, query
 from fixer.model import schema as s
@@ -40,8 +40,8 @@ def with_rights(cursor: Cursor, who: s.Session) -> s.Session:
     if who.rights:
         return who
     facts = _facts(cursor, "own_rights", who.wanted)
-    facts |= {each: frozenset(facts[each]) for each in ("creatable", "journals", "unused")}
-    facts["below"] = frozenset((QName(*each[:2]), each[2]) for each in facts["below"])
+    facts |= {each: frozenset(facts[each]) for each in ("creatable", "journals", "unused", "superusers")}
+    facts["below"] = frozenset((QName(*each[:2]), each[2], QName(*each[3:])) for each in facts["below"])
     facts["shut"] = frozenset(QName(*each) for each in facts["shut"])
     facts["takers"] = {role: frozenset(homes) for role, homes in facts["takers"].items()}
     return replace(who, rights=s.Rights(**facts))
@@ -52,6 +52,17 @@ def _facts(cursor: Cursor, name: str, schemas: Sequence[str], begin: str = "") -
     choose = f"{beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     cursor.execute(choose + query(name), (list(schemas),))
     return dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
+
+
+def shut(cursor: Cursor) -> tuple[s.Shut, ...]:
+    """Return what the role may not call or use, wherever it is."""
+    cursor.execute(OUR_PATH + UNQUOTED + query("shut"))
+    return tuple(_shut(*row) for row in cursor.fetchall())
+
+
+def _shut(kind: str, name: str, deed: str, names: list[list[str]], parts: list[list[str]]) -> s.Shut:
+    called = frozenset((how, QName(*each)) for how, *each in names)
+    return s.Shut(kind, name, deed, called, tuple((QName(*each[:2]), each[2], each[3]) for each in parts))
 
 
 def application(cursor: Cursor, role: str) -> s.Application:

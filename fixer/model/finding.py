@@ -99,7 +99,7 @@ class Count:
     """The answer to a probe, or the `error` that prevented it.
 
     It is `beyond` the fixer if a function of the database works only under the application's search_path, and `denied`
-    if the role may not read all the rows.
+    if the role may not read all the rows; `ways` are statements that let it call what the probe calls.
     """
 
     rows: int = 0
@@ -108,6 +108,7 @@ class Count:
     places: Places | None = None
     beyond: bool = False
     denied: bool = False
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

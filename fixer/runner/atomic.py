@@ -82,7 +82,7 @@ def run(
 def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:
     actual = _locked_schema(cursor, contract, plan)
     generously(cursor)
-    preflight(actual, plan)
+    preflight(cursor, actual, plan)
     stood = standing(cursor, plan.steps, plan.schemas)
     if name := changed(stood, plan.steps):
         raise PlanRefused(f"The {name} has changed since the plan was made: plan again. Nothing was changed.")

@@ -14,21 +14,18 @@ from fixer.compare.examine import look_elsewhere
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, listed
 from fixer.introspect.coded import with_code
 from fixer.model.contract import Contract
-from fixer.model.expression import quoted
 from fixer.model.expression.patterns import pattern
 from fixer.model.plan import Guard, Plan
-from fixer.model.schema import Given, Schema, Session
+from fixer.model.schema import Given, Schema, Session, Shut
 from fixer.model.schema.session import READ_ONLY, REPLICATION, effective
-from fixer.model.step import APART, Hazard, Lock
+from fixer.model.step import Hazard
 from fixer.model.table import QName
+from fixer.planner.rights import lacking
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading, tables
-from fixer.sql.by_hand import joining
 
 _TAG = pattern(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
 _OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
-_OF_ROWS = (Lock.NONE, Lock.ROW_EXCLUSIVE)  # of steps that alter no table, and so no partition
-_OURS_IN = "plpgsql"  # the language in which the fixer's own blocks are written
 _ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}
 
 
@@ -62,7 +59,7 @@ def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused(_why_not(cursor, plan))
     _see_what_came_elsewhere(cursor, actual, contract, plan)
-    preflight(actual, plan)
+    preflight(cursor, actual, plan)
     return actual
 
 
@@ -90,19 +87,19 @@ def _why_not(cursor: Cursor, plan: Plan) -> str:
     return "The database has changed since the plan was made: plan again. Nothing was changed."
 
 
-def preflight(actual: Schema, plan: Plan) -> None:
+def preflight(cursor: Cursor, actual: Schema, plan: Plan) -> None:
     """Raise TargetError if the target is read-only, or if the role lacks a right: with the SQL that grants it."""
     session = actual.session
     if session is None:
         return
     if session.read_only and not session.standby:
         raise TargetError(f"{_reading(session)} Nothing was changed.")
-    for need in needs(actual, plan):
+    for need in needs(actual, plan, () if session.superuser else introspect.shut(cursor)):
         raise TargetError(f"{need} Nothing was changed.")
 
 
-def needs(actual: Schema, plan: Plan) -> tuple[str, ...]:
-    """Return what others must do before this role can apply a plan, in sentences."""
+def needs(actual: Schema, plan: Plan, shut: Iterable[Shut] = ()) -> tuple[str, ...]:
+    """Return what others must do before this role can apply a plan, in sentences; `shut` is what it may not use."""
     session = actual.session
     if session is None or not plan.steps:
         return ()
@@ -113,7 +110,8 @@ def needs(actual: Schema, plan: Plan) -> tuple[str, ...]:
     found = [_reading(session)] if session.read_only and reading and reading.on else []
     if asleep and asleep.sleeps and not session.superuser:
         found.append(_asleep(asleep))
-    return (*found, *_rights(actual, plan, session))
+    places = tables.places(tables.moving_tables(plan.steps))
+    return (*found, *lacking(actual, plan, session, shut, places))
 
 
 def _reading(session: Session) -> str:
@@ -127,39 +125,6 @@ def _reading(session: Session) -> str:
 def _asleep(given: Given) -> str:
     why = f"{REPLICATION} is replica for {given.whose}, so that no foreign key and no trigger acts on what is written"
     return f"{why}: run {given.reset}, or let a superuser apply the plan."
-
-
-def _rights(actual: Schema, plan: Plan, session: Session) -> Iterator[str]:
-    """Yield the sentence with the rights that the role lacks, if it does."""
-    needed: dict[str, None] = {}
-    for name in sorted(plan.tables):
-        table = actual.tables.get(name)
-        if table and not table.owned:
-            needed[f"{joining(table.owner, session)};"] = None
-    altered = {step.table for step in plan.steps if step.lock not in _OF_ROWS and step.phase not in APART}
-    needed |= {f"{joining(owner, session)};": None for name, owner in sorted(session.may.below) if name in altered}
-    if not session.may.languages.get(_OURS_IN, True):
-        needed[f"GRANT USAGE ON LANGUAGE {_OURS_IN} TO {quoted(session.role)};"] = None
-    if tablespace := session.may.tablespace:
-        needed[f"GRANT CREATE ON TABLESPACE {quoted(tablespace)} TO {quoted(session.role)};"] = None
-    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.may.creatable):
-        needed[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
-    needed |= dict.fromkeys(_rights_of_journal(plan, session))
-    if needed:
-        grants = "\n  ".join(needed)
-        yield f"The role {session.role} lacks rights for this plan; their owner may say:\n  {grants}\n"
-
-
-def _rights_of_journal(plan: Plan, session: Session) -> Iterator[str]:
-    """Yield the statements that let the role write the journal, and the quarantine if rows go there."""
-    places = tables.places(tables.moving_tables(plan.steps))
-    homes, role = {place.schema for place in places}, quoted(session.role)
-    if not session.may.can_create and homes - session.may.journals:
-        yield f"GRANT CREATE ON DATABASE {quoted(session.database)} TO {role};"
-    shut = {each.schema for each in session.may.shut if each in places or not each.name}
-    for schema in sorted(homes & shut):
-        yield f"GRANT USAGE, CREATE ON SCHEMA {quoted(schema)} TO {role};"
-        yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {quoted(schema)} TO {role};"
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fixer import introspect
 from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.link import Link
 from fixer.connect.settings import MODESTLY, ROLE
@@ -15,6 +16,7 @@ from fixer.model.choice import ATOMIC, EVERYTHING, ONLINE, Choice, MaxMoved
 from fixer.model.contract import Contract
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
+from fixer.model.schema import Schema, Shut
 from fixer.sql.compose import Composable
 
 if TYPE_CHECKING:
@@ -64,7 +66,16 @@ class Session:
         from fixer.runner.preflight import needs
 
         plan = build(report.comparison, report.target, self.render, mode=mode)
-        return self.published(replace(plan, needs=needs(report.comparison.actual, plan)))
+        actual = report.comparison.actual
+        return self.published(replace(plan, needs=needs(actual, plan, self._shut(actual, plan))))
+
+    def _shut(self, actual: Schema, plan: Plan) -> tuple[Shut, ...]:
+        """Return what the role may not use; ask nothing where it may use all, or the plan does nothing."""
+        if not plan.steps or not actual.session or actual.session.superuser:
+            return ()
+        with snapshot(self.link.connection) as cursor:
+            cursor.execute(beginning(self.link.connection, None))
+            return introspect.shut(cursor)
 
     def render(self, statement: Composable) -> str:
         """Spell a statement as the server does."""

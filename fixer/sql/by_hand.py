@@ -131,12 +131,20 @@ def of_another(owner: str, actual: Schema, verb: str = "belongs") -> str:
     session = actual.session
     if session and owner == _WHOEVER_OWNS_THE_DATABASE:
         owner = session.may.database_owner
+    if session and owner in session.may.superusers:
+        return f"it {verb} to {as_needed(owner)}, a superuser: let that role apply the plan"
     way = joining(owner, session) if session else f"GRANT {as_needed(owner)} TO CURRENT_USER"
     return f"it {verb} to {as_needed(owner)}: {way}; then plan again"
 
 
-def joining(owner: str, session: Session) -> str:
-    """Return the statements that give this session's role the rights of an owner, of which it may be a member."""
+def joining(owner: str, session: Session, table: QName | None = None) -> str:
+    """Return the statements that give this session's role the rights of an owner, of which it may be a member.
+
+    A superuser's are too many: of one that owns a `table`, it is to get that alone.
+    """
+    if table and owner in session.may.superusers:
+        where = ".".join(map(as_needed, table))
+        return f"ALTER TABLE {where} OWNER TO {as_needed(session.role)}"
     whose, role = as_needed(owner), as_needed(session.role)
     grant = f"GRANT {whose} TO {role}"
     if session.may.inherits and owner not in session.may.unused:

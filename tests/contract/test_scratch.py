@@ -126,6 +126,7 @@ def test_what_is_the_servers_is_never_run_even_by_a_role_that_may(other: Server,
     (place / "schema.sql").write_text(
         "DROP DATABASE IF EXISTS kept;\nDROP /**/ DATABASE kept;\n\\connect kept\nCREATE DATABASE pgmend_scratch_x;\n"
         "CREATE ROLE pgmend_scratch_r; ALTER DATABASE kept SET work_mem = '1MB'; DROP OWNED BY CURRENT_USER;\n"
+        "DO $$ BEGIN CREATE ROLE pgmend_scratch_s; ALTER DATABASE kept SET work_mem = '1MB'; END $$;\n"
         "COMMENT ON DATABASE kept IS 'x';\nCREATE TABLE t (id integer PRIMARY KEY);"
     )
     comment = "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = 'kept'"

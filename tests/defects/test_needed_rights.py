@@ -92,8 +92,9 @@ def test_what_only_a_superuser_may_create_is_left_to_one(database: Database, own
 def test_what_a_plan_asks_for_is_enough(database: Database, owner: str, case: str, mode: str) -> None:
     database.run(GRANTED[case].found.replace("{r}", owner).replace("{d}", database.name))
     wanted = contract(GRANTED[case], database)
-    asked = re.findall(r"GRANT [^;]*", "; ".join(said(database, owner, wanted, mode)))
+    asked = re.findall(r"(?:GRANT|ALTER TABLE) [^;]*", "; ".join(said(database, owner, wanted, mode)))
     assert asked != []
+    assert "GRANT postgres" not in "".join(asked)
     database.run("; ".join(asked))
 
     assert said(database, owner, wanted, mode) == []
@@ -105,3 +106,23 @@ def test_a_default_tablespace_in_which_nothing_may_be_made_is_named(database: Da
     told = said(database, owner, contract(GRANTED["a tablespace"], database), "atomic")
 
     assert ["GRANT CREATE ON TABLESPACE" in each for each in told] == [True]
+
+
+def test_no_role_is_told_to_become_a_superuser(database: Database, owner: str) -> None:
+    database.run(
+        "ALTER TABLE t OWNER TO postgres; CREATE FUNCTION f(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'"
+    )
+    wanted = contract(Case(f"CREATE INDEX ON t (n); {FUNCTION} sql AS 'SELECT 2'"), database)
+    plan = fixer.plan(database.seen_by(owner), wanted)
+
+    assert [f"ALTER TABLE public.t OWNER TO {owner};" in each for each in plan.needs] == [True]
+    assert ["belongs to postgres, a superuser: let that role apply the plan" in each for each in plan.refusals] == [
+        True
+    ]
+
+
+def test_a_role_that_is_none_is_joined(database: Database, owner: str) -> None:
+    with role(database, "ALTER TABLE t OWNER TO {}") as other:
+        plan = fixer.plan(database.seen_by(owner), contract(Case("CREATE INDEX ON t (n)"), database))
+
+        assert [f"GRANT {other} TO {owner}" in each for each in plan.needs] == [True]

@@ -25,7 +25,7 @@ from fixer.contract.migrations.inside import start
 from fixer.contract.migrations.inside.upgrade import default_scheme
 from fixer.contract.migrations.project import Project
 from fixer.contract.place import Place
-from fixer.contract.script import statements
+from fixer.contract.script import statements, without_roles
 from fixer.errors import ContractError
 from fixer.model.expression import unquoted
 from fixer.model.expression.patterns import pattern
@@ -149,6 +149,11 @@ class _Answers:
 
         Roles that it names are made; what only names what is there, or what cannot be had here, is left out.
         """
+        without, roles = without_roles(text)
+        if without != text:
+            for name in roles:
+                self._is_made(name)
+            return [without]
         lacking = LACKING_ROLE.search(error)
         names = [lacking[1]] if lacking else []
         if "permission denied to create role" in error:

@@ -14,18 +14,23 @@ SELECT has_database_privilege(current_database(), 'CREATE') AS can_create,
        (SELECT rolinherit FROM pg_catalog.pg_roles WHERE rolname = current_user) AS inherits,
        ARRAY (SELECT r.rolname::text FROM pg_catalog.pg_roles r
                WHERE pg_has_role(r.oid, 'MEMBER') AND NOT pg_has_role(r.oid, 'USAGE')) AS unused,
-       -- The tables of which partitions or heirs, at any distance, belong to roles whose rights this one lacks.
+       ARRAY (SELECT r.rolname::text FROM pg_catalog.pg_roles r WHERE r.rolsuper) AS superusers,
+       -- The tables of which partitions or heirs, at any distance, belong to roles whose rights this one lacks, with
+       -- each of those.
        (WITH RECURSIVE above AS (
-             SELECT i.inhparent AS relation, c.relowner AS owner
+             SELECT i.inhparent AS relation, c.relowner AS owner, c.oid AS part
                FROM pg_catalog.pg_inherits i
                JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
               WHERE c.relkind IN ('r', 'p', 'f') AND NOT pg_has_role(c.relowner, 'USAGE')
               UNION
-             SELECT i.inhparent, a.owner
+             SELECT i.inhparent, a.owner, a.part
                FROM above a
                JOIN pg_catalog.pg_inherits i ON i.inhrelid = a.relation)
-        SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, pg_get_userbyid(a.owner))), '[]')
+        SELECT coalesce(jsonb_agg(jsonb_build_array(n.nspname, c.relname, pg_get_userbyid(a.owner),
+                                                     h.nspname, p.relname)), '[]')
           FROM above a
+          JOIN pg_catalog.pg_class p ON p.oid = a.part
+          JOIN pg_catalog.pg_namespace h ON h.oid = p.relnamespace
           JOIN pg_catalog.pg_class c ON c.oid = a.relation
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) AS below,
        -- The languages, and whether this role may write functions in each; in those not trusted, only superusers may.

@@ -69,6 +69,36 @@ def sequences_in(expression: str) -> list[tuple[str, ...]]:
 _CALLED = pattern(r"\bnextval\(\(*'((?:[^']|'')+)'(?:::text)?\)*(?:::regclass)?\)", re.IGNORECASE)
 
 
+def reached(statement: str) -> set[tuple[str, tuple[str, str]]]:
+    """Return what a statement names in full, by schema and name, each after what it is taken for.
+
+    That is a function, an operator, or another: a type, a table, a column. Bodies of functions count as texts.
+    """
+    found = set()
+    for each in _REACHED.finditer(statement):
+        if each["schema"] and not each["cast"]:
+            how = "function" if each["called"] else "other"
+            found.add((how, (unquoted(each["schema"]), unquoted(each["name"]))))
+        elif each["home"]:
+            found.add(("operator", (unquoted(each["home"]), each["sign"])))
+        elif each["cast"]:
+            found.add(("cast", (unquoted(each["schema"]), unquoted(each["name"]))))
+    return found | {("sequence", name) for name in _pairs(sequences_in(statement))}
+
+
+def _pairs(names: Iterable[tuple[str, ...]]) -> list[tuple[str, str]]:
+    return [(name[0], name[1]) for name in names if len(name) == 2]
+
+
+_REACHED = pattern(
+    r"""(?P<body>\$function\w*\$).*?(?P=body) | '(?:[^']|'')*'
+      | OPERATOR\((?P<home>"(?:[^"]|"")*"|\w+)\.(?P<sign>[^\s)\w]+)\)
+      | (?P<cast>::\s*)?(?P<schema>"(?:[^"]|"")*"|\b[^\W\d]\w*)\.(?P<name>"(?:[^"]|"")*"|[^\W\d]\w*)
+        (?P<called>\s*\()?""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
 def as_needed(name: str, words: Collection[str] = RESERVED) -> str:
     """Return a name, quoted unless it is plain lower case; reserved `words` are quoted too."""
     return name if _PLAIN_NAME.fullmatch(name) and name not in words else quoted(name)

@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from fixer.model.schema.code import Coded, Key
+from fixer.model.schema.code import Broken, Caller, Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
-from fixer.model.schema.session import Given, Rights, Session
+from fixer.model.schema.session import Given, Rights, Session, Shut
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
     "COUNTED",
     "Application",
+    "Broken",
+    "Caller",
     "Calls",
     "Check",
     "Column",
@@ -33,6 +35,7 @@ __all__ = [
     "Schema",
     "Sequence",
     "Session",
+    "Shut",
     "Spellings",
     "Table",
     "Told",
@@ -157,6 +160,7 @@ class Schema:
     alone: Mapping[QName, Table] = field(default_factory=dict)  # what a partition shall have that its root has not
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
+    broken: tuple[Broken, ...] = ()  # functions that tables call, and that fail
     beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
 
     def seen_again(self, session: Session) -> bool:

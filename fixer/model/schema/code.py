@@ -221,3 +221,22 @@ def ranks(parts: Iterable[Code]) -> dict[QName, int]:
         except CycleError as error:
             needed, needing, *_ = error.args[1]
             graph[needing].discard(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What of a table calls a function: a trigger, a default, a check, an index; `through` others, or itself."""
+
+    table: QName
+    what: str
+    through: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A function that fails, because what it names is gone, as PostgreSQL says it."""
+
+    name: QName
+    spelt: str
+    why: str
+    callers: tuple[Caller, ...]

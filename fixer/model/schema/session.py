@@ -67,7 +67,9 @@ class Rights:
     shut: frozenset[QName]  # of what is in them, what the role may not write; without a name: all of one
     inherits: bool  # whether it has the rights of the roles whose member it becomes
     unused: frozenset[str]  # roles whose member it is, and whose rights it lacks unless it becomes them
-    below: frozenset[tuple[QName, str]]  # tables with partitions or heirs that others own, each with one
+    superusers: frozenset[str]  # every role that is one
+    # Tables with partitions or heirs that others own, each with an owner and what that one has there.
+    below: frozenset[tuple[QName, str, QName]]
     languages: Mapping[str, bool]  # and whether the role may write functions in each
     tablespace: str  # the default one, if the role may create nothing in it
     creatable: frozenset[str]  # of the wanted schemas, those in which the role may create tables
@@ -102,6 +104,21 @@ class Session:
         if self.rights is None:
             raise LookupError("what the session's role may do was not asked")
         return self.rights
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A function, sequence, type or schema that a role may not use."""
+
+    kind: str
+    name: str  # bare
+    deed: str  # the right that it lacks, as SQL says it: EXECUTE ON ROUTINE public.f(integer)
+    names: frozenset[tuple[str, QName]]  # by which SQL reaches it, each after how: function, operator, domain, any, …
+    parts: tuple[tuple[QName, str, str], ...] = ()  # expressions that call it: table, kind, name (of a column, a check)
+
+    def opening(self, role: str) -> str:
+        """Return the statement that lets a role use it."""
+        return f"GRANT {self.deed} TO {as_needed(role)}"
 
 
 def effective(given: Iterable[Given], role: str) -> Mapping[str, Given]:

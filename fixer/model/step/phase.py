@@ -84,3 +84,6 @@ class Lock(StrEnum):
 APART = frozenset(
     {Phase.FUNCTIONS, Phase.VIEWS, Phase.VIEW_TRIGGERS, Phase.GRANTS}
 )  # whose steps neither lock a table nor write rows
+# Whose steps keep expressions without evaluating one.
+KEEPING = APART | {Phase.SEQUENCES, Phase.TYPES, Phase.TABLES, Phase.EXCHANGES, Phase.GENERATORS, Phase.BLEEDING}
+KEEPING |= {Phase.DEFAULTS, Phase.OLD_KEYS, Phase.TRIGGERS, Phase.POLICIES}
