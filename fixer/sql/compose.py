@@ -193,11 +193,12 @@ def repeating(rows: Composable, keys: Sequence[str], signs: Sequence[str], *, nu
 
     Keys are compared by `signs`. They are sorted without their rows, and only the rows of repeating keys are read.
     They are sorted before they are grouped, because PostgreSQL hashes for a GROUP BY of many keys, which takes four
-    times as long as a sort. With `nulls_repeat`, a key that contains a NULL repeats too.
+    times as long as a sort. By `least` it expects few of them, by `count(*) > 1` a third of all, too many for a hash in
+    memory. With `nulls_repeat`, a key that contains a NULL repeats too.
     """
     twice = SQL(
         "SELECT {names} FROM (SELECT {keys} FROM {rows} ORDER BY {keys} OFFSET 0) AS t ({names})"
-        " GROUP BY {names} HAVING count(*) > 1"
+        " GROUP BY {names} HAVING least(count(*), 2) = 2"
     ).format(rows=rows, keys=columns(keys), names=_numbered(keys))
     among = among_values(keys, twice, signs, "pgmend_twice")
     found = SQL("SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {among}").format(
