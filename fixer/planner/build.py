@@ -32,6 +32,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     refusals += untellable(ordered, comparison)
     if mode == ONLINE:
         refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered), *_untold(ordered, comparison)]
+        refusals += _beside_an_old_column(ordered)
     creates = any(step.hazard is Hazard.CREATES_SCHEMA for step in steps)
     return Plan(
         target=target,
@@ -73,6 +74,17 @@ def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
         old = ".".join(map(as_needed, kept[name]))
         why = f"types of {name} change, which keeps its old name {old} as a view"
         yield f"{why}: this takes {option('mode', ATOMIC)}"
+
+
+def _beside_an_old_column(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield why steps cannot run online: a table is to INHERIT what keeps an old column, which that table lacks."""
+    steps = list(steps)
+    kept = {step.table: added.aside for step in steps for added in step.shape.added if added.aside}
+    for step in steps:
+        for parent in step.touches if step.phase is Phase.HEIRS else ():
+            if parent in kept:
+                why = f"{step.table} should INHERIT from {parent}, where the old column stays as {kept[parent]}"
+                yield f"{why}, which {step.table.name} lacks: this takes {option('mode', ATOMIC)}"
 
 
 def _untold(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
