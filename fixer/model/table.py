@@ -201,6 +201,7 @@ class Sequence:
     last_value: int | None = field(default=None, compare=False)  # that it gave; None if none, or the role may not know
     persistence: str = PERMANENT  # UNLOGGED from PostgreSQL 15 on: a crash of the server sets it back to its start
     owned: bool = field(default=True, compare=False)  # whether the session may alter it
+    cache: int = 1  # how many numbers a session takes at a time
     created: bool = field(default=False, compare=False, repr=False)  # the plan creates it: it stands nowhere today
     apart: bool = field(default=False, compare=False, repr=False)  # the contract lets no column own it
 
