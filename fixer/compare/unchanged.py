@@ -17,7 +17,7 @@ from fixer.model.table import Check, Column, QName, Table
 from fixer.sql.conditions import meaning
 
 _SHAPE = attrgetter("kind", "parted_by", "columns", "indexes", "foreign_keys", "unproved", "unproved_below")
-_COUNTING = attrgetter("type", "start", "increment", "minimum", "maximum", "cycle", "owned_by", "persistence")
+_COUNTING = attrgetter("type", "start", "increment", "minimum", "maximum", "cycle", "cache", "owned_by", "persistence")
 _INTEGERS = ("smallint", "integer", "bigint")
 
 

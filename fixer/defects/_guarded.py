@@ -66,3 +66,17 @@ CREATE TABLE days (id integer PRIMARY KEY, mood mooded);
 
 
 SENT = "INSERT INTO parcels VALUES (1, 2, (3, 4)), (2, NULL, NULL)"
+
+
+def scores() -> str:
+    """Return a contract in SQL with domains that columns of two tables hold."""
+    return """
+CREATE DOMAIN "Sco%re" AS integer DEFAULT 3 NOT NULL CONSTRAINT "not {%} high" CHECK (VALUE < 100) CHECK (VALUE > 0);
+CREATE DOMAIN moment AS timestamptz DEFAULT now();
+CREATE TABLE games (id integer PRIMARY KEY, home "Sco%re", away "Sco%re", at moment);
+CREATE TABLE rounds (day date PRIMARY KEY, best "Sco%re") PARTITION BY RANGE (day);
+CREATE TABLE rounds_1 PARTITION OF rounds FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+"""
+
+
+SCORED = "INSERT INTO games VALUES (1, 2, 3); INSERT INTO rounds VALUES ('2026-03-03', 99)"

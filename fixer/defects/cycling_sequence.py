@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import BOXES, boxed
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -40,7 +41,10 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
     return Repair.of([Step(Phase.GENERATORS, finding.table, f"keep {name.name} from starting over", stop)])
 
 
-SPECIMENS = (Specimen("cycles", "ALTER SEQUENCE reviews_id_seq CYCLE"),)
+SPECIMENS = (
+    Specimen("cycles", "ALTER SEQUENCE reviews_id_seq CYCLE"),
+    Specimen("cycles within bounds", 'ALTER SEQUENCE "box.no" CYCLE', contract=boxed, setup=BOXES),
+)
 NEAR_MISSES = (Specimen("another sequence cycles", "CREATE SEQUENCE tickets CYCLE MAXVALUE 9"),)
 
 

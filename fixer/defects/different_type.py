@@ -6,27 +6,32 @@ demands something else. What columns hold is judged at the columns (see differen
 Costs: a row constructor, or code that reads the parts by name, fails with 42846 cannot cast type record, or 42703; or
 new rows get values that nobody intended; or functions that cast to the type fail with 22P02, or take what they should
 not.
-Cure: a person decides, because PostgreSQL changes no part of a type that columns hold, and a domain's default is that
-of other columns too. What nothing holds is changed by ALTER, or dropped and created by the next plan.
+Cure: ALTER DOMAIN sets a default, which rows to come get; if it calls a function of the application, a person decides.
+So about all else, because PostgreSQL changes no part of a type that columns hold. What nothing holds is changed by
+ALTER, or dropped and created by the next plan.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from fixer.defects import _walk as walk
-from fixer.defects._guarded import SENT, lone_types, parcels, prices
+from fixer.defects._guarded import SCORED, SENT, lone_types, parcels, prices, scores
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, canonical
 from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair, refuse
+from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
 from fixer.repair.columns import another_kind, apart_from_multirange, named, names_type
+from fixer.repair.constraints.domains import of_others
+from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-type"
@@ -36,9 +41,17 @@ _DEFAULT = pattern(r"^CREATE DOMAIN .* DEFAULT (.*?)(?= NOT NULL| CONSTRAINT |$)
 _PARTS = pattern(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
 _KIND = pattern(r"CREATE (?:(DOMAIN) |TYPE .*? AS (ENUM|RANGE)?)", re.DOTALL)
 _KINDS = {"DOMAIN": "a domain", "ENUM": "an enum", "RANGE": "a range", "": "a composite type"}
+_CALLS = pattern(r"[\w\"]\.[\w\"]+\(|nextval\(")  # what the application makes, and may be missing
 _LABEL = pattern(r"'(?:[^']|'')*'")
 _DOMAIN = pattern(r"^CREATE DOMAIN .*? AS (.*?)(?: DEFAULT .*?)??(?: (NOT NULL))?$", re.DOTALL)
 _CHECK = pattern(r' CONSTRAINT (?:"(?:[^"]|"")*"|\w+) (?=CHECK )')
+
+
+@dataclass(frozen=True)
+class Defaulting(OfTable):
+    """A domain, with the default that it should have."""
+
+    default: str
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfColumn]]:
@@ -52,8 +65,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
         default, given = (_DEFAULT.search(each) for each in (wanted, found))
         if found and default and default[1] != (given[1] if given else ""):
             message = f"{spelt} should default to {default[1]}, defaults to {given[1] if given else 'nothing'}"
-            left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT {default[1]}")
-            yield Finding(SLUG, POINT, OfTable(name), message, repair=left, aspect="default")
+            about = Defaulting(name, default[1])
+            yield Finding(SLUG, POINT, about, message, asks=partial(of_others, name), aspect="default")
         if (said := _told(wanted, found)) and _is_lone(name, contract, directly=" AS ENUM (" in wanted):
             message, left = f"{spelt} should {said[0]}", refuse(said[1].format(spelt))
             yield Finding(SLUG, POINT, OfTable(name), message, repair=left, aspect="kind")
@@ -62,8 +75,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
         if meant.full_type == column.full_type and column.now is None and (kind := another_kind(meant, column)):
             spelt = column.full_type.removesuffix("[]")
             left = refuse(f"let it have another name: ALTER TYPE {spelt} RENAME TO …; then plan again")
-            about = OfColumn(table.name, column.name)
-            yield Finding(SLUG, POINT, about, f"{table.name.name}.{column.name} {kind}", repair=left, aspect="kind")
+            message = f"{table.name.name}.{column.name} {kind}"
+            yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message, repair=left, aspect="kind")
         apart = column.base and meant.supplied and not column.supplied and not contract.schema.types
         if apart and type_ and column.default is None and meant.full_type == column.full_type:
             message = f"{table.name.name}.{column.name} should get the default of its domain, which has none"
@@ -115,8 +128,15 @@ def _is_lone(name: QName, contract: Contract, *, directly: bool) -> bool:
 
 
 def repair(finding: Finding[OfTable | OfColumn], actual: Schema, contract: Contract) -> Repair:
-    """Refuse, with the statement that adds a part."""
-    spelt = ".".join(map(as_needed, finding.table))
+    """Set the default of a domain; refuse all else, with the statement that adds a part."""
+    spelt, about = ".".join(map(as_needed, finding.table)), finding.about
+    if isinstance(about, Defaulting):
+        action = f"SET DEFAULT {about.default}"
+        if finding.rows or about.table.schema not in contract.schemas or _CALLS.search(about.default):
+            return refuse(f"all columns of it get that default: let its owner run ALTER DOMAIN {spelt} {action}")
+        change = SQL("ALTER DOMAIN {} {}").format(q.name(about.table), SQL(action))
+        title = f"set the default of the domain {about.table.name} to {about.default}"
+        return Repair.of([Step(Phase.DEFAULTS, about.table, title, change, Lock.NONE)])
     return refuse(
         f"columns hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
     )
@@ -164,6 +184,12 @@ SPECIMENS = (
     ),
     Specimen(
         "a domain of models without its default", 'ALTER DOMAIN "pri%ce" DROP DEFAULT', manual=True, contract=prices
+    ),
+    Specimen(
+        "a domain without its default, and one with another",
+        "ALTER DOMAIN \"Sco%re\" DROP DEFAULT; ALTER DOMAIN moment SET DEFAULT '2026-01-01'",
+        contract=scores,
+        setup=SCORED,
     ),
 )
 NEAR_MISSES = (

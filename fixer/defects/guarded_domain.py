@@ -4,38 +4,51 @@ Or the domain has the name of the contract's, and is made of a type that does no
 
 Costs: inserts and updates by code that follows the contract fail with 23514 violates check constraint, or 23502; or
 rows hold values that the contract forbids.
-Cure: a person decides, because the domain guards other columns too. A conversion never drops its check in silence.
+Cure: ALTER DOMAIN adds what the domain should demand, where no row of any column breaks it. A person decides about all
+that it demands beyond the contract, because it guards other columns too. A conversion never drops its check in silence.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
-from fixer.defects._guarded import amounts, weights
+from fixer.defects._guarded import SCORED, amounts, scores, weights
+from fixer.defects._guards import breaks, check_named, condition, entailed, less, premises, said
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
-from fixer.model.finding import Finding
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Check, Column, Table
+from fixer.model.table import Column, QName, Table
+from fixer.repair.columns import named
+from fixer.repair.constraints.domains import breaking, changed, holders, is_nested
 from fixer.repair.defaults.left_out import LeftOut, is_refilled
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.conditions import Atom, atoms, follows, meaning
+from fixer.sql.conditions import atoms
 from fixer.sql.types import element, fits
 
 SLUG = "guarded-domain"
 POINT = 4
 STAGE = Stage.PARTS
+
+
+@dataclass(frozen=True)
+class Lax(OfColumn):
+    """A column, with what its domain should demand; `nested` if arrays hold values of the domain."""
+
+    domain: QName
+    guard: str
+    nested: bool
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
@@ -50,10 +63,38 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             if found.name not in wanted_table.columns and found.guards and not element(found.type):
                 yield from _unknown(found, LeftOut(table, wanted_table, actual))
             meant = wanted_table.columns.get(found.name)
-            if meant and meant.base and found.base and meant.full_type == found.full_type:
-                yield from (_lax(guard, found, table, actual) for guard in _less(found, meant, table))
-                if not fits(found.base, meant.base):
-                    yield _narrow(found, meant, table)
+            same = meant and meant.base and meant.full_type == found.full_type
+            if meant and same and found.base and not fits(found.base, meant.base):
+                yield _narrow(found, meant, table)
+
+    yield from _lax(actual, contract)
+
+
+def _lax(actual: Schema, contract: Contract) -> Iterator[Finding[Lax]]:
+    """Yield what a domain does not demand and that of the contract does, at the first column that needs it."""
+    seen = set[tuple[str, str]]()
+    for table, meant, found in walk.columns(actual, contract):
+        domain = named(found.full_type)
+        if domain is None or not meant.base or meant.full_type != found.full_type:
+            continue
+        for guard in less(found, meant, table):
+            spelt, nested = found.full_type.removesuffix("[]"), is_nested(domain, actual)
+            key = (f"{table.name}.{found.name}" if nested else spelt, guard)
+            if key in seen:
+                continue
+            seen.add(key)
+            message = f"{table.name.name}.{found.name} should demand {guard} by its domain {spelt}, which does not"
+            about = Lax(table.name, found.name, domain, guard, nested)
+            asks = None if nested and (table.created or found.added) else partial(_breaking, about, actual)
+            yield Finding(SLUG, POINT, about, message, asks=asks, aspect=guard)
+
+
+def _breaking(about: Lax, actual: Schema) -> Probe:
+    """Return the probe for the rows that break a demand: of one column, or of all that hold the domain."""
+    if about.nested:
+        return rows_where(actual, about.table, breaks(about.guard, actual.tables[about.table].columns[about.name]))
+    there = holders(about.domain, actual)
+    return breaking(about.domain, ((t, breaks(about.guard, t.columns[column])) for t, column in there), actual)
 
 
 def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
@@ -79,7 +120,7 @@ def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
 
 def _fills(guard: str, found: Column) -> bool:
     """Return whether a CHECK of a domain takes no NULL."""
-    return any(atom.filled for atom in atoms(_condition(guard, as_needed(found.name))))
+    return any(atom.filled for atom in atoms(condition(guard, as_needed(found.name))))
 
 
 def _narrow(found: Column, meant: Column, table: Table) -> Finding[OfColumn]:
@@ -90,36 +131,6 @@ def _narrow(found: Column, meant: Column, table: Table) -> Finding[OfColumn]:
     moved = f"ALTER TABLE {where} ALTER COLUMN {column} TYPE"
     left = refuse(f"create a domain over {meant.base} under another name, then run for each column: {moved} …")
     return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, repair=left, aspect="type")
-
-
-def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfColumn]:
-    """Return the finding that a domain does not demand what that of the contract does, with the probe for its rows."""
-    domain = found.full_type.removesuffix("[]")
-    message = f"{table.name.name}.{found.name} should demand {guard} by its domain {domain}, which does not"
-    ways = f"ALTER DOMAIN {domain} " + ("SET NOT NULL" if guard == "NOT NULL" else f"ADD {guard}")
-    asks = None if table.created or found.added else partial(rows_where, actual, table.name, _breaks(guard, found))
-    left = refuse(f"once no row breaks it, run: {ways}")
-    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, asks=asks, repair=left, aspect=guard)
-
-
-def _breaks(guard: str, found: Column) -> Composable:
-    """Return the condition that a value, or an element of an array, is none that a guard allows."""
-    many = element(found.type)
-    value = "value" if many else as_needed(found.name)
-    breaks = SQL(f"{value} IS NULL" if guard == "NOT NULL" else f"NOT {_condition(guard, value)}")
-    if not many:
-        return breaks
-    return SQL("EXISTS (SELECT FROM unnest({}) AS value WHERE {})").format(q.column(found.name), breaks)
-
-
-def _condition(guard: str, value: str) -> str:
-    """Return what a CHECK of a domain demands of a value."""
-    return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
-
-
-def _said(guard: str) -> str:
-    """Return what a domain demands, in a form that is equal for demands that say the same."""
-    return meaning(_condition(guard, "value"))
 
 
 def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding[OfColumn]:
@@ -135,39 +146,18 @@ def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding
 
 def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
     """Yield what the domain of a column demands beyond the contract."""
-    known = _known(wanted, table.checks)
-    same = {_said(guard) for guard in wanted.guards}
+    known = premises(wanted, table.checks)
+    same = {said(guard) for guard in wanted.guards}
     for guard in found.guards:
-        if _said(guard) in same:
+        if said(guard) in same:
             continue
         if element(found.type):  # the contract's checks are about the whole array
             yield guard
         elif guard == "NOT NULL":
             if not wanted.not_null:
                 yield guard
-        elif not _follows(guard, found, known, table):
+        elif not entailed(guard, found, known, table):
             yield guard
-
-
-def _less(found: Column, wanted: Column, table: Table) -> Iterable[str]:
-    """Yield what the contract's domain demands, and the one that stands does not, nor the table."""
-    known = _known(found, [check for check in table.checks if check.validated])
-    same = {_said(guard) for guard in found.guards}
-    for guard in wanted.guards:
-        by_table = found.not_null if guard == "NOT NULL" else _follows(guard, found, known, table)
-        if _said(guard) not in same and (element(found.type) or not by_table):
-            yield guard
-
-
-def _known(column: Column, checks: Iterable[Check]) -> list[Atom]:
-    """Return what is known of a table by its checks and by the domain of one of its columns."""
-    guards = (_condition(guard, as_needed(column.name)) for guard in column.guards if guard != "NOT NULL")
-    return [atom for condition in (*(check.expression for check in checks), *guards) for atom in atoms(condition)]
-
-
-def _follows(guard: str, found: Column, known: list[Atom], table: Table) -> bool:
-    """Return whether what a domain demands of a column follows from what is known of the table."""
-    return all(follows(atom, known, table) for atom in atoms(_condition(guard, as_needed(found.name))))
 
 
 def _ways(guard: str, found: Column, wanted: Column, table: Table) -> str:
@@ -180,13 +170,31 @@ def _ways(guard: str, found: Column, wanted: Column, table: Table) -> str:
 
 
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
-    """Refuse, as `detect` says."""
-    return finding.repair
+    """Let a domain demand more, where no row breaks that; refuse all else, as `detect` says."""
+    about = finding.about
+    if not isinstance(about, Lax):
+        return finding.repair
+    spelt = ".".join(map(as_needed, about.domain))
+    statement = contract.schema.types.get(about.domain, ("",))[0]
+    there = actual.types.get(about.domain, ("",))[0]
+    action = "SET NOT NULL" if about.guard == "NOT NULL" else f"ADD {check_named(statement, about.guard, there)}"
+    if about.nested:
+        moved = f"ALTER TABLE {q.quoted(about.table)} ALTER COLUMN {q.quoted([about.name])} TYPE …"
+        return refuse(f"arrays hold it, so PostgreSQL lets nobody change it: create another domain, then run {moved}")
+    if finding.rows or about.domain.schema not in contract.schemas:
+        held = ", or something else holds it" if finding.rows else ""
+        return refuse(f"once no row breaks it{held}, run: ALTER DOMAIN {spelt} {action}")
+    title = f"let the domain {about.domain.name} demand {about.guard}"
+    return Repair.of([changed(about.domain, about.table, title, SQL(action), actual)])
 
 
 WEIGHTS = "INSERT INTO weights (one, many) VALUES (1, '{2,3}'), (4, NULL)"
 LAX = """ALTER DOMAIN weight DROP CONSTRAINT weight_check; ALTER DOMAIN weight DROP NOT NULL;
 INSERT INTO weights (one, many) VALUES (-1, '{1}'), (1, '{-1}'), (NULL, '{NULL}')"""
+LOOSE = """ALTER DOMAIN "Sco%re" DROP CONSTRAINT "not {%} high"; ALTER DOMAIN "Sco%re" DROP CONSTRAINT "Sco%re_check";
+ALTER DOMAIN "Sco%re" DROP NOT NULL"""
+BROKEN = 'ALTER DOMAIN "Sco%re" DROP CONSTRAINT "not {%} high"; UPDATE rounds SET best = 100'
+HELD = 'ALTER DOMAIN "Sco%re" DROP NOT NULL; CREATE SCHEMA apart; CREATE TABLE apart.kept (s "Sco%re")'
 DOMAIN = "CREATE DOMAIN guarded AS text {}; ALTER TABLE reviews ALTER COLUMN body TYPE guarded"
 SCORES = """ALTER TABLE shifts ALTER COLUMN scores DROP DEFAULT; CREATE DOMAIN score AS integer {};
 ALTER TABLE shifts ALTER COLUMN scores TYPE score[]; ALTER TABLE shifts ALTER COLUMN scores SET DEFAULT '{{}}'"""
@@ -239,6 +247,9 @@ SPECIMENS = (
         manual=True,
     ),
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),
+    Specimen("more, which all rows fulfil", LOOSE, contract=scores, setup=SCORED),
+    Specimen("more, which a row of another table breaks", BROKEN, rows=1, manual=True, contract=scores, setup=SCORED),
+    Specimen("more, and another schema holds it", HELD, rows=1, manual=True, contract=scores, setup=SCORED),
 )
 NEAR_MISSES = (
     Specimen(

@@ -16,6 +16,7 @@ from itertools import groupby
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import BOXES, boxed
 from fixer.defects._databases import SHELF_ROWS, TENANCY_ROWS, TICKET_ROWS, shelves, tenancy, tickets
 from fixer.defects.code_behind import invoices
 from fixer.model.contract import Contract
@@ -36,6 +37,7 @@ from fixer.repair.columns import (
     unread,
     untyped,
 )
+from fixer.repair.counting.coming import coming
 from fixer.repair.defaults.own_values import (
     added,
     filled,
@@ -124,16 +126,15 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     if column.enum:
         yield Step(Phase.TABLES, name, f"create the type {column.enum}", ddl.create_type(column), Lock.NONE)
     yield from cleared(table, column.name)
-    value = contract.value_for(name, column)
-    wanted = contract.tables[name]
+    value, wanted = contract.value_for(name, column), contract.tables[name]
     if value is not None and read_by(value, wanted.columns) and not column.generated:
         _refuse_chain(column, wanted, table, contract)
         bare = replace(column, default=None, not_null=False)
         yield from filled(table, wanted, column, value, ddl.column_definition(bare, default=None))
         return
     sequences = contract.schema.sequences
-    called = ddl.by_default(column, sequences)
-    definition = ddl.column_definition(called, default=None if column.generated else value, sequences=sequences)
+    counted = coming(name, column, table.owner, actual, contract)
+    definition = ddl.column_definition(counted.column, default=None if column.generated else value, sequences=sequences)
     anew = _is_written_anew(column, table.name, contract)
     add = alter(
         Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # by then its source columns exist
@@ -149,7 +150,9 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     tied = column.generated or column.generates or table.inherits or holds_offenders(table)
     if anew and value is not None and not tied:
         lightly = tuple(added(table, column, value, add))
+    yield from counted.before
     yield add.online_as(lightly)
+    yield from counted.attached()
     if value is not None and not column.generated and value != SQL(column.default or ""):
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
         title = f"set the default of {name.name}.{column.name} to {column.default or 'nothing'}"
@@ -185,6 +188,7 @@ def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract)
     return actual.with_table(unread(table.with_column(after), after, actual))
 
 
+_ANEW = frozenset({"rewrites-table"})
 SPECIMENS = (
     Specimen("nullable", "ALTER TABLE books DROP COLUMN pages"),
     Specimen("with a default and a backfill", "ALTER TABLE authors DROP COLUMN active"),
@@ -206,15 +210,9 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
     ),
     Specimen("it stands in other letters", 'ALTER TABLE books RENAME pages TO "Pages"', rows=24, manual=True),
+    Specimen("in other letters, with a default", 'ALTER TABLE authors RENAME active TO "Active"', rows=12, manual=True),
     Specimen(
-        "it stands in other letters, and has a default",
-        'ALTER TABLE authors RENAME active TO "Active"',
-        rows=12,
-        manual=True,
-    ),
-    Specimen(
-        "another in other letters is empty",
-        'ALTER TABLE books DROP COLUMN pages; ALTER TABLE books ADD "Pages" integer',
+        "another in other letters is empty", 'ALTER TABLE books DROP pages; ALTER TABLE books ADD "Pages" integer'
     ),
     Specimen(
         "a part of a key, for which there is no value",
@@ -226,9 +224,12 @@ SPECIMENS = (
         setup=TENANCY_ROWS,
     ),
     Specimen(
+        "that count within bounds", "ALTER TABLE boxes DROP shelf, DROP place", _ANEW, contract=boxed, setup=BOXES
+    ),
+    Specimen(
         "with a value of its own in each row",
         "ALTER TABLE tickets DROP COLUMN token",
-        hazards=frozenset({"rewrites-table"}),
+        hazards=_ANEW,
         also=frozenset({"missing-unique"}),
         contract=tickets,
         setup=TICKET_ROWS,
@@ -236,7 +237,7 @@ SPECIMENS = (
     Specimen(
         "that its default makes of a sequence",
         "ALTER TABLE invoices DROP COLUMN code",
-        hazards=frozenset({"rewrites-table"}),
+        hazards=_ANEW,
         also=frozenset({"missing-unique"}),
         contract=invoices,
         setup="INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 3)",
@@ -244,14 +245,14 @@ SPECIMENS = (
     Specimen(
         "and one that is generated from it",
         "ALTER TABLE tickets DROP COLUMN seats CASCADE",
-        hazards=frozenset({"rewrites-table"}),
+        hazards=_ANEW,
         contract=tickets,
         setup=TICKET_ROWS,
     ),
     Specimen(
         "and one that is generated from it, under a check",
         "ALTER TABLE shelves DROP COLUMN width CASCADE",
-        hazards=frozenset({"rewrites-table"}),
+        hazards=_ANEW,
         also=frozenset({"missing-check"}),
         contract=shelves,
         setup=SHELF_ROWS,
@@ -259,7 +260,7 @@ SPECIMENS = (
     Specimen(
         "with a backfill over other columns",
         "ALTER TABLE shelves DROP COLUMN label",
-        hazards=frozenset({"rewrites-table"}),
+        hazards=_ANEW,
         also=frozenset({"missing-unique"}),
         contract=shelves,
         setup=SHELF_ROWS,

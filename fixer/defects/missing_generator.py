@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._counters import SEATED, by_steps, seats
+from fixer.defects._counters import BOXES, SEATED, boxed, by_steps, seats
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -92,6 +92,13 @@ SPECIMENS = (
         "INSERT INTO orders DEFAULT VALUES; INSERT INTO orders DEFAULT VALUES;"
         "ALTER TABLE orders ALTER id DROP IDENTITY",
         contract=by_steps,
+    ),
+    Specimen("a sequence with options is gone", 'DROP SEQUENCE "box.no" CASCADE', contract=boxed, setup=BOXES),
+    Specimen(
+        "identities with options are gone",
+        "ALTER TABLE boxes ALTER place DROP IDENTITY; ALTER TABLE falling ALTER id DROP IDENTITY",
+        contract=boxed,
+        setup=BOXES,
     ),
     Specimen("the sequence is gone", "DROP SEQUENCE reviews_id_seq CASCADE"),
     Specimen(

@@ -15,6 +15,7 @@ from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import BOXES, boxed
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.defects.duplicate_key import badges
 from fixer.model.contract import Contract
@@ -27,10 +28,12 @@ from fixer.model.table import Column, QName, Sequence, Table
 from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
+from fixer.repair.counting.attaching import let_count, let_count_by
+from fixer.repair.counting.coming import coming
 from fixer.repair.defaults.own_values import may_differ
 from fixer.repair.numbers import Held, held
 from fixer.repair.probe import rows_where
-from fixer.repair.sequences import give_generator, let_count, let_count_by, numbered_in_batches
+from fixer.repair.sequences import give_generator, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for
 from fixer.sql import compose as q
@@ -116,8 +119,8 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
     added = Added(column.name, counts=True)
     if why := unmade(name, column, actual, contract):
         raise RefusalError(why)
-    called = ddl.by_default(column, contract.schema.sequences)
-    action = SQL("ADD COLUMN {}").format(ddl.column_definition(called, sequences=contract.schema.sequences))
+    counted = coming(name, column, actual.tables[name].owner, actual, contract)
+    action = SQL("ADD COLUMN {}").format(ddl.column_definition(counted.column, sequences=contract.schema.sequences))
     step = alter(
         Phase.CONVERT,
         name,
@@ -129,10 +132,12 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
         added=(added,),
     )
     lightly = None if column.identity else (*_numbered_beside(name, column, actual, contract),)
+    beside = None if lightly is None else ()
+    yield from (each.online_as(beside) for each in counted.before)
     yield step.online_as(lightly)
-    apart = column.sequence if called is not column else None
-    count = let_count_by(apart, name) if apart else let_count(name, column.name)
-    yield count.online_as(None if lightly is None else ())
+    yield from (each.online_as(beside) for each in counted.after)
+    count = let_count_by(counted.apart, name) if counted.apart else let_count(name, column.name)
+    yield count.online_as(beside)
 
 
 def _numbered_beside(name: QName, column: Column, actual: Schema, contract: Contract) -> Iterator[Step]:
@@ -203,6 +208,22 @@ def foresee(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema,
 
 
 SPECIMENS = (
+    Specimen(
+        "one that counts within bounds",
+        "ALTER TABLE boxes DROP COLUMN id",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-primary-key"}),
+        contract=boxed,
+        setup=BOXES,
+    ),
+    Specimen(
+        "one that counts within bounds",
+        "ALTER TABLE boxes DROP COLUMN id",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-primary-key"}),
+        contract=boxed,
+        setup=BOXES,
+    ),
     Specimen(
         "dropped",
         "ALTER TABLE reviews DROP COLUMN id",

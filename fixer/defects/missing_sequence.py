@@ -23,8 +23,8 @@ from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
 from fixer.repair.columns import calls, stands_apart
+from fixer.repair.counting.attaching import let_count_by, own
 from fixer.repair.owners import giving, see_that_it_may_create
-from fixer.repair.sequences import let_count_by, own
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier

@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fixer.defects._counters import boxed
 from fixer.defects._desk import DESK_ROWS, desk
 from fixer.defects.missing_inheritance import EVENT_ROWS, events
 from fixer.model.contract import Contract
@@ -30,8 +31,9 @@ from fixer.model.table import TABLES, QName, Table
 from fixer.repair.columns import as_it_stands, unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
+from fixer.repair.counting.attaching import wire
+from fixer.repair.counting.coming import coming
 from fixer.repair.owners import giving
-from fixer.repair.sequences import wire
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -100,20 +102,22 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         for c in wanted.columns.values()
         if c.enum
     ]
-    shared = _counting_elsewhere(wanted, contract)
+    owner, shared = actual.owner_of_most(contract.tables), _counting_elsewhere(wanted, contract)
+    counters = [coming(wanted.name, c, owner, actual, contract) for c in _without(wanted, shared).columns.values()]
+    made = replace(wanted, columns={each.column.name: each.column for each in counters})
     create = Step(
         Phase.TABLES,
         finding.table,
         f"create the table {finding.table.name}",
-        ddl.create_table(_without(wanted, shared), contract.schema.sequences),
+        ddl.create_table(made, contract.schema.sequences),
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
-    owner = actual.owner_of_most(contract.tables)
     given = giving("TABLE", finding.table, owner, actual, Phase.TABLES)
     parts = partitions.creating(below, actual, owner)
     wired = [wire(counter, finding.table, column, only=False) for column, counter in shared.items()]
-    return Repair.of((*types, create, *given, *parts, *wired))
+    before, after = ([step for each in counters for step in getattr(each, when)] for when in ("before", "after"))
+    return Repair.of((*types, *before, create, *given, *parts, *wired, *after))
 
 
 def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:
@@ -202,6 +206,7 @@ SPECIMENS = (
         contract=desk,
         setup=DESK_ROWS,
     ),
+    Specimen("they count within bounds", "DROP TABLE boxes, falling", contract=boxed, setup=""),
     Specimen("a leaf is missing", "DROP TABLE reviews"),
     Specimen("all are missing", "DROP TABLE reviews, books, authors", also=frozenset({"missing-default-row"})),
     Specimen(

@@ -34,6 +34,7 @@ from fixer.repair.twins import hint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.following import truly_orphaned
+from fixer.sql.uniques import covers_by_period
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -61,7 +62,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
             continue  # the plan numbers the parent anew: no reference can mean those numbers
         if not is_comparable(key, actual):
             continue  # their types are findings of their own, which are left out
-        if parent.covers_by_period(key.target_columns) or any(k.period and k.points_as(key) for k in found):
+        if covers_by_period(parent, key.target_columns) or any(k.period and k.points_as(key) for k in found):
             continue  # several rows may cover the period together: no comparison of rows can tell
         right = best(key, found)
         if right and not key.validated and right.behaviour == key.behaviour and replace(right, validated=True).holds:

@@ -195,20 +195,20 @@ SPECIMENS = (
         manual=True,
     ),
     Specimen(
-        "a row has the last number below, far from that of its type",
+        "a row has the last number below, and that of its type is far",
         "ALTER SEQUENCE events_id_seq MINVALUE -8; INSERT INTO events (id) VALUES (-8)",
         rows=1,
+        also=frozenset({"narrow-sequence"}),
         contract=downwards,
         setup=ODD_NUMBERS,
-        manual=True,
     ),
     Specimen(
         "a row has the last number below, which is above zero",
         "ALTER SEQUENCE events_id_seq MINVALUE 3 MAXVALUE 9 START 9 RESTART; INSERT INTO events (id) VALUES (3)",
         rows=6,
+        also=frozenset({"narrow-sequence"}),
         contract=downwards,
         setup=ODD_NUMBERS,
-        manual=True,
     ),
     Specimen(
         "no odd number is left",

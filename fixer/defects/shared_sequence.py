@@ -21,10 +21,11 @@ from fixer.model.step import Hazard, Part, Repair, Step
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Sequence, Table
 from fixer.repair.columns import counter_of
+from fixer.repair.counting.attaching import count_by
 from fixer.repair.counting.heirs import elder_of
 from fixer.repair.counting.users import Users
 from fixer.repair.numbers import held
-from fixer.repair.sequences import count_by, declared, give_generator
+from fixer.repair.sequences import declared, give_generator
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import BOXES, boxed
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
@@ -27,7 +28,9 @@ from fixer.model.table import QName, Table
 from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
-from fixer.repair.sequences import let_count, let_count_by, numbered_in_batches
+from fixer.repair.counting.attaching import let_count, let_count_by
+from fixer.repair.counting.coming import coming
+from fixer.repair.sequences import numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -83,12 +86,12 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     wanted = contract.tables[name].columns[column]
     if why := unmade(name, wanted, actual, contract):
         return refuse(why)
-    called = ddl.by_default(wanted, contract.schema.sequences)
+    counted = coming(name, wanted, actual.tables[name].owner, actual, contract)
     add = alter(
         Phase.CONVERT,
         name,
         f"add {column} to {name.name} and number its rows",
-        SQL("ADD COLUMN {}").format(ddl.column_definition(called, sequences=contract.schema.sequences)),
+        SQL("ADD COLUMN {}").format(ddl.column_definition(counted.column, sequences=contract.schema.sequences)),
         hazard=Hazard.REWRITES_TABLE,
         rows=actual.tables[name].estimated_rows,
         merge=True,
@@ -99,8 +102,9 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         *numbered_in_batches(name, wanted, actual, under=beside(column), like=counter_of(wanted, contract)),
         _exchange(aside, column, legacy),
     )
-    count = _count(name, column, legacy, wanted.sequence if called is not wanted else None)
-    return Repair.of((aside.online_as(()), add.online_as(lightly), count.online_as(())))
+    count = _count(name, column, legacy, counted.apart)
+    before, after = ([step.online_as(()) for step in steps] for steps in (counted.before, counted.after))
+    return Repair.of((*before, aside.online_as(()), add.online_as(lightly), *after, count.online_as(())))
 
 
 def _exchange(aside: Step, column: str, legacy: str) -> Step:
@@ -150,6 +154,14 @@ def coupons() -> sa.MetaData:
 
 
 SPECIMENS = (
+    Specimen(
+        "a key of texts that should count within bounds",
+        "ALTER TABLE boxes ALTER id DROP DEFAULT, ALTER id TYPE text USING 'B-' || id",
+        hazards=frozenset({"rewrites-table", "replaces-constraint"}),
+        also=frozenset({"wrong-primary-key"}),
+        contract=boxed,
+        setup=BOXES,
+    ),
     Specimen(
         "a key of texts with children",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"

@@ -18,7 +18,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Table
-from fixer.repair.sequences import declared, own
+from fixer.repair.counting.attaching import own
+from fixer.repair.sequences import declared
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 

@@ -246,10 +246,10 @@ class Assembly:
 
     def _read_sequences(self) -> dict[QName, s.Sequence]:
         sequences = {}
-        for schema, name, type_, relation, number, _, *figures, readable, last_value, kept, owned in self._counters:
+        for schema, name, type_, relation, number, _, *figures, readable, last, kept, owned, taken in self._counters:
             owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
             spelt = self._types[type_, -1, 0].name
-            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value, kept, owned]
+            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last, kept, owned, taken]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 
@@ -261,11 +261,11 @@ class Assembly:
             return {}
         choose = "SELECT set_config('pgmend.counters', %s, true);\n"
         sequences = {}
-        for schema, name, *figures, owned_by, readable, last_value, kept, owned in ask(
+        for schema, name, *figures, owned_by, readable, last, kept, owned, taken in ask(
             "counters", choose, json.dumps(missing)
         )():
             owner = (QName(*owned_by[:2]), owned_by[2]) if owned_by[0] else None
-            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value, kept, owned]
+            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last, kept, owned, taken]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 

@@ -206,6 +206,7 @@ class Sequence:
     last_value: int | None = field(default=None, compare=False)  # that it gave; None if none, or the role may not know
     persistence: str = PERMANENT  # UNLOGGED from PostgreSQL 15 on: a crash of the server sets it back to its start
     owned: bool = field(default=True, compare=False)  # whether the session may alter it
+    cache: int = 1  # how many numbers a session takes at a time
     created: bool = field(default=False, compare=False, repr=False)  # the plan creates it: it stands nowhere today
     apart: bool = field(default=False, compare=False, repr=False)  # the contract lets no column own it
 
@@ -266,11 +267,6 @@ class Table:
     def plain_keys(self) -> tuple[Index, ...]:
         """The keys that prove at once that their columns are unique."""
         return tuple(index for index in self.indexes if index.is_plain_key)
-
-    def covers_by_period(self, columns: tuple[str, ...]) -> bool:
-        """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""
-        over = {key.overlaps_not for key in self.indexes if set(key.columns) == set(columns) and key.is_plain_key}
-        return over == {True}
 
     def has_key_on(self, columns: tuple[str, ...]) -> bool:
         """Return whether a key over exactly these columns proves that no two rows agree in them, NULLs aside."""

@@ -137,9 +137,8 @@ def calls(table: QName, column: Column, contract: Contract) -> list[QName]:
 
 
 def counter_of(column: Column, contract: Contract) -> Sequence | None:
-    """Return the sequence of the contract by which a column of it counts up; None if the contract does not say."""
-    sequence = contract.schema.sequences.get(column.sequence) if column.sequence else None
-    return sequence if sequence and sequence.increment > 0 else None
+    """Return the sequence of the contract by which a column of it counts; None if the contract does not say."""
+    return contract.schema.sequences.get(column.sequence) if column.sequence else None
 
 
 def stands_apart(sequence: Sequence, contract: Contract) -> bool:

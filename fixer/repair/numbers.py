@@ -200,7 +200,7 @@ def last_number(sequence: Sequence, model: Sequence | None, top: int) -> int:
     """
     if sequence.increment > 0:
         return min(max(sequence.maximum, model.maximum if model else 0), top)
-    return max(sequence.minimum, -top - 1)
+    return max(min(sequence.minimum, model.minimum if model else 0), -top - 1)
 
 
 def is_spent(sequence: Sequence, end: int) -> bool:

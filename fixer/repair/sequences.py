@@ -11,6 +11,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
+from fixer.repair.counting.attaching import count_by, let_count, let_count_by, own, wire
+from fixer.repair.counting.options import as_declared, fresh, reach
 from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, set_aside
@@ -120,29 +122,21 @@ def give_generator(
 ) -> Iterator[Part]:
     """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too.
 
-    It counts `like` a sequence of the contract: by its steps, from its start on. No identity comes beside a sequence
-    that the column owns already: pg_get_serial_sequence would name the older one.
+    It counts `like` a sequence of the contract: from its start on, with the options that are declared. No identity
+    comes beside a sequence that the column owns already: pg_get_serial_sequence would name the older one.
     """
     there = actual.tables[table].columns[column.name]
     left_over = any(s.owned_by == (table, column.name) for s in actual.sequences.values())
-    by = f" INCREMENT BY {like.increment}" if like and like.increment > 1 else ""
-    options = f"{by} START WITH {like.start}" if like and like.start > 1 else by
     if column.identity and there.not_null and there.default is None and not left_over:
-        yield _identity(table, column, options)
+        yield _identity(table, column, fresh(table, column.type, like, column.type))
         yield advance(table, column.name, None, held)
         return
     counted = _widest(column.type, there.type)
-    name, exists = choose(table, column, actual)
-    type_ = SQL(_widest(counted, actual.sequences[name].type) if exists else counted)
+    name, exists = choose(table, column, actual, like)
     if exists:
-        ask_for(actual.sequences[name], table, actual)
-    if exists and not actual.sequences[name].created and actual.sequences[name].increment > 0:
-        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE{}").format(q.name(name), type_, SQL(by))
-        yield Step(
-            Phase.GENERATORS, table, f"raise the maximum of {name.name} to that of {table.name}.{column.name}", widen
-        )
-    elif not exists:
-        create = SQL("CREATE SEQUENCE {} AS {}{}").format(q.name(name), type_, SQL(options))
+        yield from _let_go_on(name, table, column, _widest(counted, actual.sequences[name].type), like, actual)
+    else:
+        create = ddl.create_sequence(fresh(name, counted, like, column.type))
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
     if exists and _stays_apart(name, table, actual):
@@ -156,9 +150,32 @@ def give_generator(
         yield from count_by(name, part, column.name)
 
 
-def _identity(table: QName, column: Column, options: str) -> Step:
-    kind = f"{'ALWAYS' if column.identity == 'a' else 'BY DEFAULT'} AS IDENTITY{options and f' ({options.lstrip()})'}"
-    action = SQL("ALTER COLUMN {} ADD GENERATED {}").format(Identifier(column.name), SQL(kind))
+def _let_go_on(
+    name: QName, table: QName, column: Column, type_: str, like: Sequence | None, actual: Schema
+) -> Iterator[Step]:
+    """Yield the step that lets a sequence of old count as far as its column, and as the contract declares."""
+    found = actual.sequences[name]
+    ask_for(found, table, actual)
+    if found.created:
+        return
+    wide, (lowest, highest) = replace(found, type=type_, cycle=False), reach(type_)
+    wide = replace(wide, maximum=highest) if found.increment > 0 else replace(wide, minimum=lowest)
+    meant = as_declared(like, column.type, wide) if like else wide
+    stands = found.start if found.last_value is None else found.last_value
+    if not meant.minimum <= stands <= meant.maximum:
+        told_ = f"from {meant.minimum} to {meant.maximum}"
+        raise RefusalError(f"{name} stands at {stands}, and should count {told_}: drop it, or set it by ALTER SEQUENCE")
+    title = f"let {name.name} count as far as {table.name}.{column.name}"
+    yield Step(Phase.GENERATORS, table, title, ddl.alter_sequence(meant))
+
+
+def _identity(table: QName, column: Column, counter: Sequence) -> Step:
+    options = ddl.sequence_options(counter)
+    action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY{}").format(
+        Identifier(column.name),
+        SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT"),
+        SQL(" ({})").format(options) if options else SQL(""),
+    )
     return alter(Phase.GENERATORS, table, f"make {table.name}.{column.name} an identity column", action)
 
 
@@ -178,12 +195,6 @@ def _given(table: QName, column: Column, actual: Schema) -> Composable:
     name, exists = (None, False) if column.identity else choose(table, column, actual)
     apart = name is not None and exists and _stays_apart(name, table, actual)
     return Literal(q.quoted(name)) if name and apart else q.generator_of(table, column.name)
-
-
-def count_by(name: QName, part: QName, column: str) -> Iterator[Step]:
-    """Yield the steps that let a partition count by a sequence of its table, which has only one for all."""
-    yield let_count_by(name, part)
-    yield wire(name, part, column, only=True)
 
 
 def numbered_in_batches(
@@ -226,44 +237,12 @@ def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
         yield from giving("SEQUENCE", name, there.owner, actual, Phase.GENERATORS, table)
 
 
-def own(name: QName, table: QName, column: str) -> Step:
-    """Return the step that attaches a sequence to its column, so that they are dropped and moved together."""
-    action = SQL("ALTER SEQUENCE {} OWNED BY {}").format(q.name(name), Identifier(*table, column))
-    return Step(Phase.GENERATORS, table, f"attach the sequence {name.name} to {table.name}.{column}", action)
-
-
-def let_count(table: QName, column: str, name: QName | None = None) -> Step:
-    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
-    return _count(table, q.generator_of(table, column), name.name if name else f"the sequence of {table.name}.{column}")
-
-
-def let_count_by(name: QName, table: QName) -> Step:
-    """Return the step that grants USAGE on a sequence that no column owns to roles that may insert into a table."""
-    return _count(table, Literal(q.quoted(name)), name.name)
-
-
-def _count(table: QName, generator: Composable, spelt: str) -> Step:
-    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=generator)
-    title = f"grant USAGE on {spelt} to roles that may insert into {table.name}"
-    return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
-
-
-def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
-    """Return the step that makes nextval of a sequence the default of a column."""
-    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
-        Identifier(column), Literal(q.quoted(name))
-    )
-    return alter(
-        Phase.GENERATORS, table, f"make nextval('{name.name}') the default of {table.name}.{column}", action, only=only
-    )
-
-
 def _widest(*types: str) -> str:
     """Return the type of a sequence whose numbers reach as far as those of all the types."""
     return max((each if each in MAXIMA else "bigint" for each in types), key=MAXIMA.__getitem__)
 
 
-def choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, bool]:
+def choose(table: QName, wanted_column: Column, actual: Schema, like: Sequence | None = None) -> tuple[QName, bool]:
     """Return the sequence to use, which has numbers left, and whether it exists: its own, or a free one so named."""
     column, there = wanted_column.name, actual.tables[table].columns[wanted_column.name]
     end = MAXIMA[_widest(wanted_column.type, there.type)]
@@ -273,8 +252,8 @@ def choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, 
         sequence = actual.sequences.get(name)
         others = sequence and Users(actual).others(sequence, table, column)
         free = sequence and sequence.owned_by in (None, (table, column)) and not others
-        upwards = sequence and (sequence.increment > 0 or _is_declared(sequence))
-        fits = upwards and (name == wanted or name.schema == table.schema)
+        same_way = sequence and (sequence.increment > 0) == (like is None or like.increment > 0)
+        fits = sequence and (same_way or _is_declared(sequence)) and (name == wanted or name.schema == table.schema)
         if sequence and free and fits and not is_spent(sequence, end if sequence.increment > 0 else -end - 1):
             return name, True
     return QName(table.schema, ddl.free_relation_name(actual, table, wanted.name)), False

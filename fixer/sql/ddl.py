@@ -17,6 +17,7 @@ from fixer.model.step import RefusalError
 from fixer.model.table import UNLOGGED, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.types import MAXIMA
 
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 _SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
@@ -52,29 +53,18 @@ def column_definition(
     return SQL(" ").join(parts)
 
 
-def by_default(column: Column, sequences: Mapping[QName, Sequence]) -> Column:
-    """Return a column that counts by a sequence which none owns as one whose default calls it; others as they are."""
-    sequence = sequences.get(column.sequence) if column.sequence and not column.identity else None
-    return replace(column, sequence=None) if sequence and sequence.owned_by is None else column
-
-
 def identity_clause(column: Column, sequences: Mapping[QName, Sequence]) -> Composed:
     """Return the identity clause of a column, with the options of its sequence if it is known."""
-    kind = SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
+    kind = SQL("GENERATED {} AS IDENTITY").format(SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT"))
     sequence = sequences.get(column.sequence) if column.sequence else None
-    if sequence is None:
-        return SQL("GENERATED {} AS IDENTITY").format(kind)
-    return SQL("GENERATED {} AS IDENTITY (START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {}{})").format(
-        kind,
-        *map(Literal, (sequence.start, sequence.increment, sequence.minimum, sequence.maximum)),
-        SQL(" CYCLE" if sequence.cycle else ""),
-    )
+    options = sequence_options(replace(sequence, type=column.type)) if sequence else None
+    return SQL("{} ({})").format(kind, options) if options else kind
 
 
 def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
     """Return the statement that creates a table with its columns and checks; keys and indexes come later."""
     lines: Iterable[Composable] = [
-        *(column_definition(by_default(column, sequences), sequences=sequences) for column in table.columns.values()),
+        *(column_definition(column, sequences=sequences) for column in table.columns.values()),
         *(check_clause(check.name, check) for check in table.checks),
     ]
     kind = SQL("UNLOGGED TABLE" if table.persistence == UNLOGGED else "TABLE")
@@ -182,12 +172,32 @@ def whole(table: Table, columns: Iterable[str]) -> None:
 
 def create_sequence(sequence: Sequence) -> Composed:
     """Return the statement that creates a sequence, with its options but its owner."""
-    return SQL("CREATE SEQUENCE {} AS {} START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {}{}").format(
-        q.name(sequence.name),
-        SQL(sequence.type),
-        *map(Literal, (sequence.start, sequence.increment, sequence.minimum, sequence.maximum)),
-        SQL(" CYCLE" if sequence.cycle else ""),
+    words = "CREATE SEQUENCE {} AS {} {}" if (options := sequence_options(sequence)) else "CREATE SEQUENCE {} AS {}{}"
+    return SQL(words).format(q.name(sequence.name), SQL(sequence.type), options or SQL(""))
+
+
+def sequence_options(sequence: Sequence) -> Composed | None:
+    """Return the options of a sequence that are not PostgreSQL's own for its type; None if all are."""
+    up, top = sequence.increment > 0, MAXIMA[sequence.type]
+    lowest, highest = (1, top) if up else (-top - 1, -1)
+    parts = (
+        ("INCREMENT BY", sequence.increment, 1),
+        ("MINVALUE", max(sequence.minimum, -top - 1), lowest),
+        ("MAXVALUE", min(sequence.maximum, top), highest),
+        ("START WITH", sequence.start, sequence.minimum if up else sequence.maximum),
+        ("CACHE", sequence.cache, 1),
     )
+    said = [SQL(f"{word} {{}}").format(Literal(value)) for word, value, usual in parts if value != usual]
+    said += [SQL("CYCLE").format()] if sequence.cycle else []
+    return SQL(" ").join(said) if said else None
+
+
+def alter_sequence(sequence: Sequence) -> Composed:
+    """Return the statement that gives a sequence all its options."""
+    words = SQL("ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} CACHE {} {}")
+    figures = (sequence.increment, sequence.minimum, sequence.maximum, sequence.start, sequence.cache)
+    cycle = SQL("CYCLE" if sequence.cycle else "NO CYCLE")
+    return words.format(q.name(sequence.name), SQL(sequence.type), *map(Literal, figures), cycle)
 
 
 def create_index(name: str, table: QName, index: Index) -> Composed:

@@ -174,6 +174,12 @@ def versions_of(table: Table, columns: Collection[str]) -> Index | None:
     return next((i for i in table.indexes if i.overlaps_not and {*i.columns[:-1]} == {*columns}), None)
 
 
+def covers_by_period(table: Table, columns: Collection[str]) -> bool:
+    """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""
+    over = {key.overlaps_not for key in table.indexes if {*key.columns} == {*columns} and key.is_plain_key}
+    return over == {True}
+
+
 def demand(index: Index, wanted: Table, table: Table) -> Claim | None:
     """Return what an index demands of rows that code writes by the contract; None if it never refuses one.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -33,7 +34,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, INT4RANGE, ExcludeConstraint
 import fixer
 from fixer.connect.target import resolve
 from fixer.model.plan import MODES
-from lab.database import Database, copied, lent
+from lab.database import Database, copied, lent, role
 from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 
@@ -218,3 +219,18 @@ def test_rows_that_lack_a_value_are_counted_whatever_their_first_column_holds(em
         found = fixer.check(connection, wanted).findings
 
     assert [(each.slug, each.rows) for each in found] == [("missing-column", 2)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_roles_that_may_insert_count_by_a_column_that_is_added(empty: Database, mode: str, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.sql"
+    wanted.write_text(
+        "CREATE SEQUENCE own START 9 CACHE 2; CREATE SEQUENCE lent;"
+        "CREATE TABLE t (id serial PRIMARY KEY, a serial, b bigint NOT NULL DEFAULT nextval('own'),"
+        " c bigint NOT NULL DEFAULT nextval('lent')); ALTER SEQUENCE own OWNED BY t.b"
+    )
+    empty.run("CREATE TABLE t (id integer PRIMARY KEY)")
+    with role(empty, "GRANT INSERT ON t TO {}") as inserter:
+        assert fixer.apply(resolve(empty.dsn), str(wanted), mode=mode, allow_hazards="all").ok
+        empty.run(f"SET ROLE {inserter}; INSERT INTO t SELECT; RESET ROLE")
+        assert empty.run("SELECT * FROM t") == [(1, 1, 9, 1)]

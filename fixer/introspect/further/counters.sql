@@ -14,7 +14,8 @@ SELECT n.nspname AS schema,
              AND (c.relpersistence = 'p' OR NOT pg_catalog.pg_is_in_recovery())
             THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value,
        c.relpersistence AS persistence,
-       pg_has_role(c.relowner, 'USAGE') AS owned
+       pg_has_role(c.relowner, 'USAGE') AS owned,
+       s.seqcache AS cache
   FROM pg_catalog.json_to_recordset(current_setting('pgmend.counters')::json) AS w (schema text, name text)
   JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name

@@ -155,7 +155,11 @@ SELECT 'sequence', n.nspname || '.' || c.relname, coalesce(p.refobjid, 0)::bigin
                 WHERE u.refobjid = c.oid AND d.adrelid IN (SELECT oid FROM wanted)))
  UNION ALL
 SELECT 'type', n.nspname || '.' || t.typname, 0, t.typname::text,
-       jsonb_build_object('schema', n.nspname, 'name', t.typname), ''
+       jsonb_build_object('schema', n.nspname, 'name', t.typname)
+       || CASE t.typtype WHEN 'd' THEN jsonb_build_object(
+              'default', t.typdefault, 'not_null', t.typnotnull,
+              'checks', (SELECT jsonb_agg(k.conname ORDER BY k.conname) FROM pg_catalog.pg_constraint k
+                          WHERE k.contypid = t.oid AND k.contype = 'c')) ELSE '{}' END, ''
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
  WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])

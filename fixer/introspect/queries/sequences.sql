@@ -17,7 +17,8 @@ SELECT n.nspname AS schema,
              AND (c.relpersistence = 'p' OR NOT pg_catalog.pg_is_in_recovery())
             THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value,
        c.relpersistence AS persistence,
-       pg_has_role(c.relowner, 'USAGE') AS owned
+       pg_has_role(c.relowner, 'USAGE') AS owned,
+       s.seqcache AS cache
   FROM pg_catalog.pg_sequence s
   JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -21,6 +21,7 @@ from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_foreign_key, letting_go
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import can_compare, family
+from fixer.sql.uniques import covers_by_period
 
 Fits = Callable[[ForeignKey, ForeignKey], bool]
 STRANDED = "only a person can tell which rows these values mean"
@@ -55,7 +56,7 @@ def is_comparable(key: ForeignKey, actual: Schema) -> bool:
 def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
     """Return the step that adds a foreign key, which reads every row of the table."""
     table, parent = actual.tables.get(key.table), actual.tables.get(key.target)
-    if parent and parent.covers_by_period(key.target_columns):
+    if parent and covers_by_period(parent, key.target_columns):
         raise RefusalError(_by_period(key))
     _beside_loose(key, actual)
     name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)

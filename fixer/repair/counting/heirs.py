@@ -9,9 +9,10 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, RefusalError
 from fixer.model.table import Column, QName
+from fixer.repair.counting.attaching import let_count_by, wire
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import advance
-from fixer.repair.sequences import ask_for, choose, is_borrowed, let_count_by, wire
+from fixer.repair.sequences import ask_for, choose, is_borrowed
 from fixer.sql import compose as q
 
 

@@ -6,7 +6,7 @@ as well, and comes again under another name, without its comment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fixer.model.table import QName
@@ -28,6 +28,19 @@ from fixer.runner.undo.session import Session
 from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
+
+Enabled = Mapping[tuple[QName, str], str]  # how triggers of partitions are enabled, by table and name
+_TRIGGERS_BELOW = """
+WITH RECURSIVE tree AS (
+     SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = ANY (%s::oid[])
+      UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON t.inhrelid = i.inhparent)
+SELECT n.nspname, c.relname, g.tgname, g.tgenabled
+  FROM tree
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = tree.inhrelid AND g.tgconstraint = 0
+  JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY 1, 2, 3
+"""
 
 # Partitions among these tables, those below others first, each with the foreign keys that it has from its root.
 _PARTS = """
@@ -206,3 +219,9 @@ def _renamed(where: Definitions, item: Item, is_: Item) -> Composable:
         return alter(where, item.of, SQL("RENAME CONSTRAINT {} TO {}").format(*names))
     home = Identifier(where.table(item.of).schema, is_.name)
     return SQL("ALTER INDEX {} RENAME TO {}").format(home, names[1])
+
+
+def triggers_below(session: Session, tables: list[int]) -> Enabled:
+    """Return how the triggers of the partitions of these tables are enabled."""
+    session.cursor.execute(_TRIGGERS_BELOW, (tables,))
+    return {(QName(schema, table), name): enabled for schema, table, name, enabled in session.cursor.fetchall()}

@@ -14,7 +14,7 @@ _QUERY = """
         WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname !~ '^(pg_|information_schema$)'),
        numbers AS MATERIALIZED (
        SELECT o.oid, o.spelt, o.logged, s.seqtypid, d.refobjid, a.attname, a.attidentity,
-              format(' INCREMENT BY %s %s %s %s', s.seqincrement,
+              format(' INCREMENT BY %s CACHE %s %s %s %s', s.seqincrement, s.seqcache,
                      CASE WHEN s.seqmin <> CASE WHEN s.seqincrement > 0 THEN 1 ELSE b.low END
                           THEN 'MINVALUE ' || s.seqmin ELSE '' END,
                      CASE WHEN s.seqmax <> CASE WHEN s.seqincrement > 0 THEN b.high ELSE -1 END

@@ -23,6 +23,12 @@ class SequenceFacts:
     maximum: str | None = None
     increment: str = "1"
     cycle: bool = False
+    cache: int = 1
+
+    @property
+    def ends(self) -> tuple[str | None, str | None]:
+        """The bound near which its numbers begin, and the one at which they end; None where it is PostgreSQL's own."""
+        return (self.maximum, self.minimum) if self.increment.startswith("-") else (self.minimum, self.maximum)
 
 
 @dataclass
@@ -182,6 +188,7 @@ def _sequence(options: str) -> SequenceFacts:
         maximum=option(r"(?<!NO )MAXVALUE (-?\d+)"),
         increment=option(r"INCREMENT BY (-?\d+)") or "1",
         cycle=bool(re.search(r"(?<!NO )\bCYCLE\b", options)),
+        cache=int(option(r"CACHE (\d+)") or 1),
     )
 
 

@@ -94,7 +94,10 @@ def _sequence_losses(column: str, wanted: SequenceFacts, found: SequenceFacts | 
         yield f"the sequence of {column} is {found.type}, not {wanted.type}"
     if found.cycle != wanted.cycle or found.increment != wanted.increment:
         yield f"the sequence of {column} cycles or steps otherwise: {found}"
-    if found.maximum != wanted.maximum and int(found.maximum or 2**63) < 2**31 - 1:
-        yield f"the sequence of {column} ends at {found.maximum}"
-    if found.minimum != wanted.minimum:
-        yield f"the sequence of {column} starts at {found.minimum}"
+    if found.cache < wanted.cache:
+        yield f"the sequence of {column} gives {found.cache} numbers at a time"
+    (begins, ends), (should_begin, should_end) = found.ends, wanted.ends
+    if ends != should_end and (should_end or abs(int(ends or 2**63)) < 2**31 - 1):
+        yield f"the sequence of {column} ends at {ends}"
+    if should_begin and begins != should_begin:
+        yield f"the sequence of {column} begins at {begins}"

@@ -51,6 +51,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     `made` is what the run left.
     """
     yield from _tables(now, then)
+    yield from domains(now, then, made)
     yield from _sequences(now, then, made)
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
@@ -89,6 +90,22 @@ def _types(now: Definitions, then: Definitions, made: Definitions) -> Iterator[T
         words = "types" if len(new) > 1 else "type"
         title = f"drop the {words} {', '.join(type_.name for type_ in new)}"
         yield title, SQL("DROP TYPE {}").format(SQL(", ").join(map(full, new)))
+
+
+def domains(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield the statements that take from domains what the run let them demand, and restore their defaults."""
+    for was in then.of_kind("type"):
+        is_, left = now.items.get(was.key), made.items.get(was.key)
+        if is_ is None or left is None or "checks" not in was.detail:
+            continue
+        title, old, new = f"bring the domain {was.name} back", was.detail, left.detail
+        for name in sorted({*(new["checks"] or ())} & {*(is_.detail["checks"] or ())} - {*(old["checks"] or ())}):
+            yield title, SQL("ALTER DOMAIN {} DROP CONSTRAINT {}").format(full(was), Identifier(name))
+        if new["not_null"] and not old["not_null"]:
+            yield title, SQL("ALTER DOMAIN {} DROP NOT NULL").format(full(was))
+        if new["default"] == is_.detail["default"] != old["default"]:
+            action = SQL("DROP DEFAULT" if old["default"] is None else "SET DEFAULT " + old["default"])
+            yield title, SQL("ALTER DOMAIN {} {}").format(full(was), action)
 
 
 def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:

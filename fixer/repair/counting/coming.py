@@ -1,0 +1,58 @@
+"""Columns that come with a sequence of their own, where SERIAL would not make that as the contract declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fixer.model.contract import Contract
+from fixer.model.expression import literal
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Phase, Step
+from fixer.model.table import Column, QName
+from fixer.repair.counting.attaching import let_count, let_count_by, own
+from fixer.repair.counting.options import is_plain
+from fixer.repair.owners import giving
+from fixer.sql import compose as q
+from fixer.sql import ddl
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A column as it is created, the steps that create its sequence before and attach it after.
+
+    `apart` is the sequence by which it counts, if the contract lets no column own that.
+    """
+
+    table: QName
+    column: Column
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
+    apart: QName | None = None
+    serial: bool = False  # whether it counts by a sequence of its own
+
+    def attached(self) -> Iterator[Step]:
+        """Yield the steps that attach its sequence, and let roles use that which may insert; identities need none."""
+        yield from self.after
+        if self.apart:
+            yield let_count_by(self.apart, self.table)
+        elif self.serial:
+            yield let_count(self.table, self.column.name)
+
+
+def coming(table: QName, column: Column, owner: str, actual: Schema, contract: Contract) -> Coming:
+    """Return how a column is created in a table of this owner: by SERIAL only where that says all of it."""
+    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
+    if sequence is None:
+        return Coming(table, column, serial=ddl.is_serial(column))
+    if sequence.owned_by is None:
+        return Coming(table, replace(column, sequence=None), apart=sequence.name)
+    usual = sequence.name == (table.schema, f"{table.name}_{column.name}_seq") and is_plain(sequence, column.type)
+    if usual or sequence.owned_by != (table, column.name) or sequence.name.schema != table.schema:
+        return Coming(table, column, serial=True)
+    name = QName(table.schema, ddl.free_relation_name(actual, table, sequence.name.name))
+    create = ddl.create_sequence(replace(sequence, name=name))
+    first = Step(Phase.SEQUENCES, table, f"create the sequence {name.name}", create, Lock.NONE)
+    before = (first, *giving("SEQUENCE", name, owner, actual, Phase.SEQUENCES, table))
+    counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
+    return Coming(table, counting, before, (own(name, table, column.name),), serial=True)
