@@ -28,7 +28,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import named
-from fixer.repair.constraints.domains import breaking, changed, holders, is_nested
+from fixer.repair.constraints.domains import breaking, changed, holders, is_nested, will_be_nested
 from fixer.repair.defaults.left_out import LeftOut, is_refilled
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
@@ -79,7 +79,8 @@ def _lax(actual: Schema, contract: Contract) -> Iterator[Finding[Lax]]:
             continue
         for guard in less(found, meant, table):
             spelt, nested = found.full_type.removesuffix("[]"), is_nested(domain, actual)
-            key = (f"{table.name}.{found.name}" if nested else spelt, guard)
+            each = nested or will_be_nested(domain, actual)  # a finding at each column, then
+            key = (f"{table.name}.{found.name}" if each else spelt, guard)
             if key in seen:
                 continue
             seen.add(key)
@@ -181,6 +182,8 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     if about.nested:
         moved = f"ALTER TABLE {q.quoted(about.table)} ALTER COLUMN {q.quoted([about.name])} TYPE …"
         return refuse(f"arrays hold it, so PostgreSQL lets nobody change it: create another domain, then run {moved}")
+    if will_be_nested(about.domain, actual):
+        return refuse(f"arrays are to hold it, so run first: ALTER DOMAIN {spelt} {action}; then plan again")
     if finding.rows or about.domain.schema not in contract.schemas:
         held = ", or something else holds it" if finding.rows else ""
         return refuse(f"once no row breaks it{held}, run: ALTER DOMAIN {spelt} {action}")

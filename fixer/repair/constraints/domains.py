@@ -43,6 +43,12 @@ def is_nested(domain: QName, actual: Schema) -> bool:
     return any(element(table.columns[column].type) for table, column in holders(domain, actual))
 
 
+def will_be_nested(domain: QName, actual: Schema) -> bool:
+    """Return whether the plan brings columns of arrays of a domain, which is then too late to be changed."""
+    coming = (c for t in actual.tables.values() for c in t.columns.values() if t.created or c.added)
+    return any(each.base and element(each.type) and named(each.full_type) == domain for each in coming)
+
+
 def beyond(domain: QName, actual: Schema) -> Composable:
     """Return the SELECT for what keeps a domain from being changed, besides rows of the schemas."""
     known = [(t.stored_as or t.name, t.columns[c].stored_as or c) for t, c in holders(domain, actual)]
