@@ -6,7 +6,7 @@ as well, and comes again under another name, without its comment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fixer.model.table import QName
@@ -29,6 +29,18 @@ from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
+Enabled = Mapping[tuple[QName, str], str]  # how triggers of partitions are enabled, by table and name
+_TRIGGERS_BELOW = """
+WITH RECURSIVE tree AS (
+     SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = ANY (%s::oid[])
+      UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON t.inhrelid = i.inhparent)
+SELECT n.nspname, c.relname, g.tgname, g.tgenabled
+  FROM tree
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = tree.inhrelid AND g.tgconstraint = 0
+  JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY 1, 2, 3
+"""
 # Partitions among these tables, those below others first, each with the foreign keys that it has from its root.
 _PARTS = """
 SELECT n.nspname, c.relname, m.nspname, p.relname,
@@ -110,6 +122,12 @@ def switch_below(session: Session, past: Past) -> None:
         if item.of in now.relations and now.items.get(item.key) != item:
             title = f"trigger {item.name} of {now.table(item.of)} as it was"
             session.do(switched(now.table(item.of), item.name, item.detail["enabled"]), title)
+
+
+def triggers_below(session: Session, tables: list[int]) -> Enabled:
+    """Return how the triggers of the partitions of these tables are enabled."""
+    session.cursor.execute(_TRIGGERS_BELOW, (tables,))
+    return {(QName(schema, table), name): enabled for schema, table, name, enabled in session.cursor.fetchall()}
 
 
 def _without_null(then: Definitions, now: Definitions) -> Iterator[Titled]:

@@ -12,14 +12,14 @@ from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids, proves
-from fixer.runner.undo.below import inherited
+from fixer.runner.undo.below import Enabled, inherited, triggers_below
 from fixer.runner.undo.created import bases, created, renamed, replaced
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import orphaned, orphans
 from fixer.runner.undo.rows import Returned
 from fixer.runner.undo.session import Session
-from fixer.runner.undo.shapes import Enabled, Whole, triggers_below
+from fixer.runner.undo.shapes import Whole
 from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
 from fixer.sql.block import block

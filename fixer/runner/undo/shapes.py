@@ -16,7 +16,7 @@ from fixer.model.step import Phase
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Item, Key, is_unproved
 from fixer.runner.standing import around_it, other_call
-from fixer.runner.undo.below import inherited
+from fixer.runner.undo.below import Enabled, inherited, triggers_below
 from fixer.runner.undo.dropped import differs, dropped, is_retyped, type_at_first, type_of
 from fixer.runner.undo.facts import constraint
 from fixer.runner.undo.past import Past
@@ -26,18 +26,6 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.ddl import handed_over
 
-Enabled = Mapping[tuple[QName, str], str]  # how triggers of partitions are enabled, by table and name
-_TRIGGERS_BELOW = """
-WITH RECURSIVE tree AS (
-     SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = ANY (%s::oid[])
-      UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON t.inhrelid = i.inhparent)
-SELECT n.nspname, c.relname, g.tgname, g.tgenabled
-  FROM tree
-  JOIN pg_catalog.pg_trigger g ON g.tgrelid = tree.inhrelid AND g.tgconstraint = 0
-  JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- ORDER BY 1, 2, 3
-"""
 _INVALID = """
 SELECT n.nspname, x.relname
   FROM pg_catalog.pg_index i
@@ -212,12 +200,6 @@ def put_to_sleep(session: Session, past: Past) -> Enabled:
         for rule in rules:
             session.do(SQL("ALTER TABLE {} DISABLE RULE {}").format(table, Identifier(rule.name)), "")
     return awake
-
-
-def triggers_below(session: Session, tables: list[int]) -> Enabled:
-    """Return how the triggers of the partitions of these tables are enabled."""
-    session.cursor.execute(_TRIGGERS_BELOW, (tables,))
-    return {(QName(schema, table), name): enabled for schema, table, name, enabled in session.cursor.fetchall()}
 
 
 def bring_up_to_date(session: Session, past: Past) -> None:
