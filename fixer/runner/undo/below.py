@@ -41,7 +41,6 @@ SELECT n.nspname, c.relname, g.tgname, g.tgenabled
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  ORDER BY 1, 2, 3
 """
-
 # Partitions among these tables, those below others first, each with the foreign keys that it has from its root.
 _PARTS = """
 SELECT n.nspname, c.relname, m.nspname, p.relname,
@@ -123,6 +122,12 @@ def switch_below(session: Session, past: Past) -> None:
         if item.of in now.relations and now.items.get(item.key) != item:
             title = f"trigger {item.name} of {now.table(item.of)} as it was"
             session.do(switched(now.table(item.of), item.name, item.detail["enabled"]), title)
+
+
+def triggers_below(session: Session, tables: list[int]) -> Enabled:
+    """Return how the triggers of the partitions of these tables are enabled."""
+    session.cursor.execute(_TRIGGERS_BELOW, (tables,))
+    return {(QName(schema, table), name): enabled for schema, table, name, enabled in session.cursor.fetchall()}
 
 
 def _without_null(then: Definitions, now: Definitions) -> Iterator[Titled]:
@@ -219,9 +224,3 @@ def _renamed(where: Definitions, item: Item, is_: Item) -> Composable:
         return alter(where, item.of, SQL("RENAME CONSTRAINT {} TO {}").format(*names))
     home = Identifier(where.table(item.of).schema, is_.name)
     return SQL("ALTER INDEX {} RENAME TO {}").format(home, names[1])
-
-
-def triggers_below(session: Session, tables: list[int]) -> Enabled:
-    """Return how the triggers of the partitions of these tables are enabled."""
-    session.cursor.execute(_TRIGGERS_BELOW, (tables,))
-    return {(QName(schema, table), name): enabled for schema, table, name, enabled in session.cursor.fetchall()}
