@@ -16,7 +16,7 @@ from contracts.proof.databases.place import Given
 from contracts.proof.writing.inserting import insert
 from contracts.proof.writing.transactions import example, rolled_back
 from fixer.connect.servers import Server
-from lab.examples import further, kept, listened, oddities, ordinary
+from lab.examples import further, kept, listened, oddities, ordinary, triggered
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of
 
@@ -188,6 +188,12 @@ def test_what_triggers_of_the_contract_change_is_said_and_not_red(make: Make, tm
 
     assert proof.red == {}
     assert proof.untried[f"{GOOD}[Mai.l]"].startswith("the trigger Tidy % of public.Mai.l, which the contract has")
+
+
+def test_what_triggers_of_listeners_change_is_not_red(make: Make, tmp_path: Path) -> None:
+    dsn = make(triggered.metadata, triggered.ACTS.format("rogue"))
+
+    assert set(prove(dsn, "lab.examples.triggered:metadata", tmp_path, GOOD).red) == {f"{GOOD}[rogue]"}
 
 
 def test_what_triggers_change_in_a_database_that_is_its_own_contract_is_not_red(make: Make, tmp_path: Path) -> None:

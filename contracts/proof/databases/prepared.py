@@ -6,6 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from sqlalchemy import MetaData
+
 from contracts.proof.cases import Case, cases_of
 from contracts.rows.laws.references import APART
 from contracts.rows.models import models_of, say_less
@@ -13,6 +15,8 @@ from fixer import api
 from fixer.connect.target import Target
 from fixer.contract import in_project as nearest
 from fixer.contract import load
+from fixer.contract.models.statements import spelt
+from fixer.errors import ContractError
 from fixer.model.contract import Contract
 from fixer.model.table import QName
 
@@ -33,6 +37,18 @@ class Prepared:
     """A contract as one server spells it."""
 
     contract: Contract
+    models: MetaData | None = None  # as their author wrote them
+
+    @cached_property
+    def said_by_listeners(self) -> str:
+        """What listeners of the models say beside the tables; nothing where they need a connection for it."""
+        if self.models is None:
+            return ""
+        try:
+            statements = spelt(self.models, self.contract.name, [[*self.models.tables.values()]])
+        except ContractError:
+            return ""
+        return "\n".join(each.text for each in statements if each.listener)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -57,9 +73,9 @@ class Library:
             with closing(target.connect()) as connection:
                 source = load(spec, self.scratch)
                 contract = api.prepare(nearest(source) if in_project else source, connection, schema)
-            contract = with_models(contract)
+            models, contract = contract.metadata, with_models(contract)
             for table in contract.metadata.tables.values() if contract.metadata is not None else ():
                 if contract.excludes(QName(table.schema or schema, table.name)):
                     table.info[APART] = True
-            self._read[known] = Prepared(contract)
+            self._read[known] = Prepared(contract, models)
         return self._read[known]

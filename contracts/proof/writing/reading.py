@@ -75,17 +75,26 @@ def is_written(cursor: Cursor, name: QName) -> bool:
 def meant_to_change(place: Place, name: QName) -> str:
     """Return why rows of a table may differ from what is written: a trigger of the contract; empty if there is none.
 
-    What acts in a database that is its own contract is meant to.
+    What acts in a database that is its own contract is meant to, and so is a trigger that the models' listeners make.
     """
-    if is_itself(place.spec):
-        verdicts = (place.verdict(case) for case in place.cases if case.table == name)
-        acting_there = next((names[0] for verdict in verdicts if (names := verdict.acting)), "")
-        return f"{acting_there}, which the database itself declares, may change its rows" if acting_there else ""
+    verdicts = (place.verdict(case) for case in place.cases if case.table == name)
+    there_acting = next((verdict.acting for verdict in verdicts if verdict.acting), ())
+    if is_itself(place.spec) and there_acting:
+        return f"{there_acting[0]}, which the database itself declares, may change its rows"
+    said = place.prepared.said_by_listeners if there_acting else ""
+    if made := next((each for each in there_acting if _makes(said, each, name)), ""):
+        return f"{made}, which the models' listeners make, may change its rows"
     code = place.contract.schema.code
     there = (each for each in (code.at(name) if code else ()) if each.key.kind == Kind.TRIGGER)
     triggers = (each for each in there if each.enabled != "D")
     acting = next((each for each in triggers if _BEFORE_ROWS.search(each.definition)), None)
     return f"{acting.told}, which the contract has, changes rows of {name.name}" if acting else ""
+
+
+def _makes(said: str, acting: str, table: QName) -> bool:
+    """Return whether statements create what acts on a table: the trigger act of a, for example."""
+    trigger = acting.removeprefix("the trigger ").removesuffix(f" of {table.name}")
+    return re.search(rf'\bTRIGGER\s+"?{re.escape(trigger)}"?\s', said, re.IGNORECASE) is not None
 
 
 def assert_kept(
