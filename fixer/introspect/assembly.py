@@ -28,6 +28,7 @@ _Below = dict[str, dict[int, list[tuple[QName, str]]]]  # partitions and heirs, 
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 # A default that numbers rows; one that makes something else of a number is a default like any other.
+_A_NUMBER = pattern(r"(?:smallint|integer|bigint|numeric|real|double precision)\b")
 _NUMBERS = pattern(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
@@ -157,6 +158,8 @@ class Assembly:
     def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None, volatile: bool) -> s.Column:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
+        if counter and not _A_NUMBER.match(spelt.base or spelt.name):
+            counter = None  # texts that are made of numbers have no order to be ahead of
         return s.Column(
             name, spelt.name, not_null, default, identity, generated, spelt.collation, counter,
             labels=spelt.labels, items=spelt.items, home=spelt.home, equality=spelt.equality, base=spelt.base,

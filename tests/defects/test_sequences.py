@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 import fixer
 from fixer.compare import reading
+from fixer.connect.target import resolve
 from fixer.defects import code_behind
 from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
@@ -395,3 +396,27 @@ def test_a_bound_that_only_a_type_sets_is_none_that_the_contract_declares(empty:
     )
 
     assert slugs(empty.dsn, str(tmp_path / "schema.sql")) == []
+
+
+TEXTS = "CREATE SEQUENCE s; CREATE TABLE t (id integer PRIMARY KEY, code text NOT NULL DEFAULT nextval('s'))"
+OF_TEXTS = {
+    "sound": TEXTS,
+    "no default": TEXTS.replace(" DEFAULT nextval('s')", ""),
+    "no column": "CREATE SEQUENCE s; CREATE TABLE t (id integer PRIMARY KEY)",
+    "nothing": "CREATE TABLE u (id integer PRIMARY KEY)",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("there", OF_TEXTS.values(), ids=OF_TEXTS.keys())
+def test_texts_that_a_sequence_gives_are_a_default_and_no_numbers(
+    empty: Database, there: str, mode: str, tmp_path: Path
+) -> None:
+    (wanted := tmp_path / "wanted.sql").write_text(f"{TEXTS};")
+    empty.run(there)
+    if "TABLE t" in there:
+        cells = "(1, 'x'), (2, '7')" if "code" in there else "(1), (2)"
+        empty.run(f"INSERT INTO t VALUES {cells}")
+    fixer.apply(resolve(empty.dsn), str(wanted), mode=mode, allow_hazards="all")
+
+    assert fixer.check(resolve(empty.dsn), str(wanted), deep=True).findings == ()

@@ -286,9 +286,10 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
         now = SQL("CASE WHEN {} THEN {} END").format(q.over(way.fits, column, cell), trimmed(cell))
     if wanted.items:
         now = SQL("CASE WHEN {} THEN {}::text[] END").format(q.over(way.fits, column, cell), cell)
-    default = wanted.default if found.default is not None else None
+    kept = found.default is not None and (found.generates or not wanted.sequence)  # else missing-generator is next
+    default = wanted.default if kept else None
     after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, items=wanted.items)
     after = replace(after, default=default, now=now)
-    kept = {meaning(check.expression) for check in contract.tables[name].checks}
-    checks = tuple(check for check in table.checks if column not in check.columns or meaning(check.expression) in kept)
+    same = {meaning(check.expression) for check in contract.tables[name].checks}
+    checks = tuple(check for check in table.checks if column not in check.columns or meaning(check.expression) in same)
     return schema.with_table(replace(table.with_column(after), checks=checks))
