@@ -16,6 +16,7 @@ from fixer.repair.counting.heirs import is_heirs
 from fixer.repair.counting.users import Users
 from fixer.repair.sequences import declared
 from fixer.sql.types import family, fits
+from fixer.sql.uniques import as_meant
 
 
 def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> list[tuple[Table, Table]]:
@@ -114,7 +115,7 @@ def primary_keys(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Ta
     """Yield each wanted primary key: its table as wanted and as found, and the key."""
     for wanted, table in tables(actual, contract):
         if wanted.primary_key:
-            yield wanted, table, wanted.primary_key
+            yield wanted, table, as_meant(wanted.primary_key, table, contract)
 
 
 def unproved_keys(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Index]]:
@@ -129,7 +130,7 @@ def indexes(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, 
     for wanted, table in tables(actual, contract):
         for index in wanted.indexes:
             if not index.primary:
-                yield wanted, table, index
+                yield wanted, table, as_meant(index, table, contract)
 
 
 def exclusions(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table, Index]]:

@@ -34,7 +34,7 @@ from fixer.repair.defaults.left_out import LeftOut
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.uniques import Claim, claim, demand, is_meant, is_proved, removal, spelt, weaker_form
+from fixer.sql.uniques import Claim, as_meant, claim, demand, is_meant, is_proved, removal, spelt, weaker_form
 
 SLUG = "rogue-unique"
 POINT = 5
@@ -53,6 +53,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
     for wanted, table in walk.tables(actual, contract):
         for index in table.indexes:
             found = None if index.name.startswith(BESIDE) else demand(index, wanted, table)
+            if index.overlaps_not and any(as_meant(key, table, contract) != key for key in wanted.indexes):
+                continue
             if found and not is_meant(found, wanted) and not is_replaced(index, table, wanted):
                 yield _finding(index, found, table.name, weaker_form(found, wanted))
         meant = {canonical(index.tail) for index in wanted.indexes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from fixer.model.contract import Contract
 from fixer.model.expression import Tail, canonical, names_column, quoted, tail_of
 from fixer.model.expression.constant import is_computable
 from fixer.model.expression.patterns import pattern
@@ -167,6 +168,14 @@ def same_periods(key: Index, other: Index) -> bool:
     if key.overlaps_not != other.overlaps_not:
         return False
     return not key.overlaps_not or (set(key.columns), key.columns[-1]) == (set(other.columns), other.columns[-1])
+
+
+def as_meant(key: Index, table: Table, contract: Contract) -> Index:
+    """Return a wanted key as it is meant: models cannot say WITHOUT OVERLAPS, so a key that is so may be theirs."""
+    if contract.metadata is None or key.overlaps_not or not key.unique:
+        return key
+    there = (i for i in table.indexes if i.overlaps_not and {*i.columns} == {*key.columns})
+    return next((replace(key, columns=i.columns, tail=i.tail) for i in there), key)
 
 
 def versions_of(table: Table, columns: Collection[str]) -> Index | None:

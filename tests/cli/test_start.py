@@ -58,7 +58,7 @@ except SystemExit:
         (
             "import fixer.cli.commands, fixer.cli.plans, fixer.runner.session, fixer.report.tables;"
             "from fixer.report import text; text.teller_of(text.console())",
-            ["psycopg2", "rich"],
+            ["fixer.model.plan", "psycopg2", "rich"],
         ),
         ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
         ("from fixer.report.explain import told; told.every(); told.seen('orphan-rows')", []),
