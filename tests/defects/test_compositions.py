@@ -117,6 +117,7 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
 
 
 UNPLANTED = {
+    "broken-function": "it would refuse the rows that the laws write to see whether anything is lost",
     "failing-unique": "an index fails only where a superuser writes pg_index, or the disk or a library is at fault",
     "different-partitioning": "no statement turns a table into a partitioned one, or gives it another key",
     "refused-definition": "the contract is at fault, and no statement in a database plants that",
