@@ -57,7 +57,9 @@ def lost(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str], b
     now = standing(cursor, steps, schemas) if before else {}
     for key, was in before.items():
         is_ = now.get(key)
-        if is_ is None or is_.head != was.head or not {*was.rest} <= {*is_.rest}:  # a step may have granted more
+        if is_ is None or is_.head != was.head or not {*was.rest} <= {*is_.rest}:
+            return f"The {was.name} could not be brought back as it was."
+        if not all(each.startswith("GRANT ") for each in {*is_.rest} - {*was.rest}):  # a step may have granted more
             return f"The {was.name} could not be brought back as it was."
         if other := other_call(is_, was):
             why = f"The {was.name} would call the {other} over the new type, which it did not call before."
