@@ -98,4 +98,5 @@ NEAR_MISSES = (
 
 def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: enable row level security."""
-    yield plant.altered(table.name, "ENABLE ROW LEVEL SECURITY")
+    if not table.row_security:
+        yield plant.altered(table.name, "ENABLE ROW LEVEL SECURITY")
