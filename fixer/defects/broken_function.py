@@ -110,8 +110,8 @@ NEAR_MISSES = (
     Specimen(
         "names that are none of tables",
         _TRIGGER.format(
-            "IF false AND NEW.id IS DISTINCT FROM NULL AND extract(year FROM now()) > substring('7' FROM 1)::integer THEN"
-            " WITH gone AS (SELECT 1 AS n), more (n) AS (SELECT n FROM gone) SELECT n INTO NEW.id FROM more"
+            "IF false AND NEW.id IS DISTINCT FROM NULL AND extract(year FROM now()) > substring('7' FROM 1)::integer"
+            " THEN WITH gone AS (SELECT 1 AS n), more (n) AS (SELECT n FROM gone) SELECT n INTO NEW.id FROM more"
             " WHERE false; NEW.id := coalesce(NEW.id, 1); END IF;"
         ),
     ),
