@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import ClassVar
 
 import psycopg2
@@ -194,6 +195,14 @@ def test_a_contract_may_be_a_name_a_metadata_or_a_callable(healthy: Database) ->
         assert [fixer.check(engine, c).ok for c in ("contracts.trading:metadata", metadata, lambda: metadata)] == [
             True
         ] * 3
+
+
+def test_a_contract_may_be_the_path_of_a_file_or_a_directory(healthy: Database, tmp_path: Path) -> None:
+    (tmp_path / "wanted.sql").write_text("CREATE TABLE notes (id integer PRIMARY KEY);")
+    with engine_of(healthy) as engine:
+        found = [fixer.check(engine, place).findings for place in (tmp_path / "wanted.sql", tmp_path)]
+
+    assert [[each.slug for each in findings] for findings in found] == [["missing-table"]] * 2
 
 
 def test_a_plan_survives_the_way_to_disk_and_back(broken: Database) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -131,11 +132,14 @@ class _Named(Protocol):
     __name__: str
 
 
-ContractSource: TypeAlias = "Contract | Source | MetaData | type | Callable[[], object] | str | None"
+ContractSource: TypeAlias = (
+    "Contract | Source | MetaData | type | Callable[[], object] | str | PathLike[str] | None"  # whatever `load` takes
+)
 
 
 def load(
-    contract: Source | MetaData | type | Callable[[], object] | str | None = None, scratch: str | None = None
+    contract: Source | MetaData | type | Callable[[], object] | str | PathLike[str] | None = None,
+    scratch: str | None = None,
 ) -> Source:
     """Return the source that a text names, or that models are; models that are named are imported.
 
@@ -143,13 +147,16 @@ def load(
 
     None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
     project says counts, too. A text is ``self``; the URL or the keywords of a database; a file that ends in .sql, or a
-    directory; ``alembic:DIR@REVISION``; or ``package.module:attribute``. Raises ContractError with the reason.
+    directory; ``alembic:DIR@REVISION``; or ``package.module:attribute``; a path is of SQL. Raises ContractError with
+    the reason.
     """
     if isinstance(contract, Source):
         return contract
     if contract is None:
         return in_project(load(contract_named(), scratch_named() if scratch is None else scratch))
     place = Scratch.of(scratch)
+    if isinstance(contract, PathLike):
+        return Script(fspath(contract), place)
     if not isinstance(contract, str):
         name = contract.__name__ if isinstance(contract, _Named) else "contract"
         return Models(name, metadata_of(contract), place)
