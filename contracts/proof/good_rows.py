@@ -74,12 +74,12 @@ def good_rows_live(place: Place, case: Case) -> None:
     """
     table, outcome = table_of(place.contract, case.table), _Outcome()
     with rolled_back(place) as cursor:
-        types = types_of(cursor, case.table)
+        types, meant = types_of(cursor, case.table), meant_to_change(place, case.table)
 
         def prove(life: _Life) -> None:
             with example(place):
                 returned = insert_good(cursor, life.family, place)
-                assert_kept(cursor, table, types, life.family, returned, meant_to_change(place, case.table))
+                assert_kept(cursor, table, types, life.family, returned, meant)
                 key = key_of(place, case.table, returned[-1])
                 if _is_kept(cursor, place, case.table, key, outcome, life.family) and key is not None:
                     change = _Change(table, case.table, key, life.change, returned[-1])

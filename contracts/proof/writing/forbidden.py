@@ -71,7 +71,7 @@ def _is_faulty(place: Place, name: QName) -> bool:
 def _is_of_faulty(place: Place, name: QName, error: psycopg2.Error) -> bool:
     """Return whether an error comes from another table, to which a trigger writes, and which breaks the contract."""
     there = QName(error.diag.schema_name or "", error.diag.table_name or "")
-    return there != name and any(place.verdict(case).broken for case in place.cases if case.table == there)
+    return there != name and any(v.broken for case, v in place.verdicts.items() if case.table == there)
 
 
 def _notes(place: Place, name: QName) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def meant_to_change(place: Place, name: QName) -> str:
 
     What acts in a database that is its own contract is meant to, and so is a trigger that the models' listeners make.
     """
-    verdicts = (place.verdict(case) for case in place.cases if case.table == name)
+    verdicts = (verdict for case, verdict in place.verdicts.items() if case.table == name)
     there_acting = next((verdict.acting for verdict in verdicts if verdict.acting), ())
     if is_itself(place.spec) and there_acting:
         return f"{there_acting[0]}, which the database itself declares, may change its rows"
