@@ -95,10 +95,10 @@ def _coming(actual: Schema, contract: Contract) -> set[str]:
     return names | {each.key.home.partition("(")[0] for each in parts if each.key not in there}
 
 
-def _unparsed(cursor: Cursor, functions: Iterable[_Function], actual: Schema) -> Mapping[int, str]:
+def _unparsed(cursor: Cursor, functions: list[_Function], actual: Schema) -> Mapping[int, str]:
     """Return what the validators say of bodies that they can make nothing of, under any path that may be meant."""
-    session, functions = actual.session, [*functions]
-    if not session or not functions or not with_rights(cursor, session).may.languages.get(_NEEDED, True):
+    session = actual.session
+    if not session or not with_rights(cursor, session).may.languages.get(_NEEDED, True):
         return {}
     own = [as_needed(each) for each in session.search_path]
     homes = [as_needed(each) for each in sorted({name.schema for name in actual.tables})]
