@@ -53,7 +53,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
     for wanted, table in walk.tables(actual, contract):
         for index in table.indexes:
             found = None if index.name.startswith(BESIDE) else demand(index, wanted, table)
-            if index.overlaps_not and any(as_meant(key, table, contract) != key for key in wanted.indexes):
+            if index.overlaps_not and any(_stands_for(index, key, table, contract) for key in wanted.indexes):
                 continue
             if found and not is_meant(found, wanted) and not is_replaced(index, table, wanted):
                 yield _finding(index, found, table.name, weaker_form(found, wanted))
@@ -70,6 +70,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
             if (found := _below(index, wanted, root)) and not _is_declared(index, name, contract):
                 left = refuse(f"if it is meant, add it to the contract; if not, run: {removal(index, name)}")
                 yield replace(_alone(index, found, name, wanted, root), repair=left)
+
+
+def _stands_for(index: Index, key: Index, table: Table, contract: Contract) -> bool:
+    """Return whether an index is what the models mean by a key, for which they have no word."""
+    meant = as_meant(key, table, contract)
+    return meant != key and (meant.columns, meant.tail) == (index.columns, index.tail)
 
 
 def _failing(row: LeftOut, others: Iterable[Index]) -> Iterator[Finding[RogueIndex]]:
