@@ -23,7 +23,7 @@ from fixer.model.table import Index, Table
 from fixer.repair.constraints import conflicts, exclusions
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.uniques import by_overlap, stands_without_overlaps
+from fixer.sql.uniques import by_overlap, stands_without_overlaps, told
 
 SLUG = "conflicting-rows"
 POINT = 4
@@ -59,12 +59,11 @@ def _of_periods(key: Index, table: Table) -> Iterator[Finding[OfIndex]]:
         return
     vouched = stands_without_overlaps(key, table)
     if vouched or conflicts.can_compare(by_overlap(key), table):
-        kind = "PRIMARY KEY" if key.primary else "UNIQUE"
         yield Finding(
             SLUG,
             POINT,
             OfIndex(table.name, key),
-            f"{table.name.name} should satisfy {kind} ({key.listed}), rows conflict (each is shown with another),"
+            f"{table.name.name} should satisfy {told(key)}, rows conflict (each is shown with another),"
             f" or have an empty {key.columns[-1]} (they are shown twice)",
             only_with_rows=True,
             vouched=vouched,

@@ -26,7 +26,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, enable_triggers
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.uniques import claim
+from fixer.sql.uniques import claim, told
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -42,8 +42,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundIndex]]:
         for key in wanted.indexes:
             found = next((each for each in table.indexes if _is_it(each, key, table)), None)
             if found and found.disabled_triggers:
-                what = key.exclusion or f"{'PRIMARY KEY' if key.primary else 'UNIQUE'} ({', '.join(key.columns)})"
-                message = f"{table.name.name} should have {what}, {found.name} is not enforced: its trigger is disabled"
+                message = (
+                    f"{table.name.name} should have {told(key)}, {found.name} is not enforced: its trigger is disabled"
+                )
                 yield Finding(SLUG, POINT, FoundIndex(table.name, key, found), message)
 
 

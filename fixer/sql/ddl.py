@@ -89,12 +89,16 @@ def check_clause(name: str, check: Check) -> Composed:
 
 def key_clause(name: str, key: Index) -> Composed:
     """Return a primary key's or unique constraint's clause for ADD."""
+    return SQL("CONSTRAINT {} {}").format(Identifier(name), SQL(key_words(key)))
+
+
+def key_words(key: Index) -> str:
+    """Return a primary key or a unique constraint without its name, in SQL."""
     kind = "PRIMARY KEY" if key.primary else "UNIQUE"
-    if key.nulls_not_distinct:
-        kind += " NULLS NOT DISTINCT"
-    end = SQL(deferral(key.deferrable, key.deferred))
-    columns = q.names(key.columns) + SQL(" WITHOUT OVERLAPS" if key.overlaps_not else "")
-    return SQL("CONSTRAINT {} {} ({}){}").format(Identifier(name), SQL(kind), columns, end)
+    alike = " NULLS NOT DISTINCT" if key.nulls_not_distinct else ""
+    columns = ", ".join(q.quoted([column]) for column in key.columns)
+    apart = " WITHOUT OVERLAPS" if key.overlaps_not else ""
+    return f"{kind}{alike} ({columns}{apart}){deferral(key.deferrable, key.deferred)}"
 
 
 def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
@@ -149,10 +153,7 @@ def _adding(table: QName, index: Index) -> str:
     """Return the statement by which a person adds an index or a key of the contract."""
     if not (index.primary or index.constraint):
         return f"CREATE {'UNIQUE ' if index.unique else ''}INDEX ON {q.quoted(table)} {index.tail}"
-    kind = "PRIMARY KEY" if index.primary else "UNIQUE NULLS NOT DISTINCT" if index.nulls_not_distinct else "UNIQUE"
-    columns = ", ".join(q.quoted([column]) for column in index.columns)
-    columns += " WITHOUT OVERLAPS" if index.overlaps_not else ""
-    return f"ALTER TABLE {q.quoted(table)} ADD {kind} ({columns}){deferral(index.deferrable, index.deferred)}"
+    return f"ALTER TABLE {q.quoted(table)} ADD {key_words(index)}"
 
 
 def _unordered(tail: str) -> str:

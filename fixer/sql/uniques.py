@@ -124,11 +124,15 @@ def spelt(index: Index) -> str:
     """Return a unique or an exclusion constraint as a person would write it."""
     if index.exclusion:
         return index.exclusion
-    late = ddl.deferral(index.deferrable, index.deferred)
-    over = index.tail.removeprefix("USING btree ")
     if index.overlaps_not:
-        over = f"({', '.join(map(quoted, index.columns))} WITHOUT OVERLAPS)"
-    return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {over}{late}"
+        return ddl.key_words(index)
+    late = ddl.deferral(index.deferrable, index.deferred)
+    return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {index.tail.removeprefix('USING btree ')}{late}"
+
+
+def told(index: Index) -> str:
+    """Return a constraint that tells rows apart, in words: PRIMARY KEY (id, valid WITHOUT OVERLAPS), for example."""
+    return index.exclusion or f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} ({index.listed})"
 
 
 def removal(index: Index, table: QName) -> str:
