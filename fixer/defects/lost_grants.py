@@ -48,7 +48,7 @@ def _shut(application: Application, contract: Contract) -> Iterator[Finding[OfTa
         if lack.kind == "schema" and there:  # to reference a table of a schema takes no right on it
             first = min(there)
             wanted = f"the schema {first.schema} should be open to {application.role}, which has no USAGE"
-            way = _granting("USAGE", "SCHEMA", [first.schema], application)
+            way = f"{_OWNER}{_granting('USAGE', 'SCHEMA', [first.schema], application)}"
             yield _finding(OfTable(first), wanted, way, "schema")
 
 
@@ -58,9 +58,8 @@ def _of_table(wanted: Table, table: Table, application: Application) -> Iterator
     if lacking:
         deeds = ", ".join(lacking)
         message = f"{table.name.name} should be open to {application.role}, which may not {', '.join(_bare(lacking))}"
-        way = _granting(deeds, "TABLE", table.name, application)
         more = [_grant_of(lack, application) for lack in used] if "INSERT" in lacking else []
-        way = "; ".join([way, *more])
+        way = _OWNER + "; ".join([_granting(deeds, "TABLE", table.name, application), *more])
         yield _finding(OfTable(table.name), message, f"once it is made, {way}" if table.created else way)
     # Who may not insert needs none of them; who may gets each sequence that the plan brings.
     yield from (_part(lack, table, application) for lack in used if "INSERT" not in lacking)
@@ -84,7 +83,7 @@ def _part(lack: Lack, table: Table, application: Application) -> Finding[OfTable
 def _grant_of(lack: Lack, application: Application) -> str:
     """Return the statement that gives the role a sequence or a function."""
     name = lack.object if lack.kind == "sequence" else None
-    return _granting(lack.deed, lack.kind.upper(), name, application, ".".join(lack.object)).removeprefix(_OWNER)
+    return _granting(lack.deed, lack.kind.upper(), name, application, ".".join(lack.object))
 
 
 def _missing(wanted: Table, table: Table, application: Application) -> list[str]:
@@ -124,7 +123,7 @@ def _bare(granted: Iterable[str]) -> Iterator[str]:
 
 def _granting(right: str, kind: str, name: QName | Sequence[str] | None, of: Application, spelt: str = "") -> str:
     """Return the statement that grants a right on a thing: by its name, or as PostgreSQL spells it."""
-    return f"{_OWNER}GRANT {right} ON {kind} {q.quoted(name) if name else spelt} TO {q.quoted([of.role])}"
+    return f"GRANT {right} ON {kind} {q.quoted(name) if name else spelt} TO {q.quoted([of.role])}"
 
 
 def _finding(about: OfTable, message: str, way: str, aspect: str = "") -> Finding[OfTable]:
