@@ -51,7 +51,7 @@ def _bound_late(steps: list[Step], contract: Contract) -> list[Step]:
 
     A row that goes is found as if no such key stood: under one, its DELETE would fail, or do what the key says.
     """
-    for guard in [step for step in steps if step.phase is Phase.GUARDS]:
+    for guard in [step for step in steps if step.phase is Phase.GUARDS and step.touches]:
         child, target = contract.tables.get(guard.table), guard.touches[0]
         if child is None or target == guard.table:
             continue
