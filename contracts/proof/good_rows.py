@@ -18,7 +18,7 @@ from contracts.proof.cases import Case, table_of
 from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, NotApplicable, for_all
 from contracts.proof.writing.evidence import said, shown
-from contracts.proof.writing.forbidden import why_forbidden
+from contracts.proof.writing.forbidden import why_declared, why_forbidden
 from contracts.proof.writing.inserting import insert_good
 from contracts.proof.writing.paths import ITS_PATH
 from contracts.proof.writing.reading import (
@@ -55,10 +55,10 @@ class _Outcome:
     gone: str = ""
     untried: dict[int, str] = field(default_factory=dict)  # by the number of the step
 
-    def say(self) -> None:
-        """Raise Broken where each row was gone, NotApplicable where something could not be tried."""
+    def say(self, meant: str | None) -> None:
+        """Raise Broken where each row was gone, unless it is `meant`; NotApplicable where something was not tried."""
         if self.gone and not self.kept:
-            raise Broken(self.gone)
+            raise NotApplicable(meant) if meant else Broken(self.gone)
         reasons = [
             *([f"not always so: {self.gone}"] if self.gone else []),
             *(self.untried[n] for n in sorted(self.untried)),
@@ -91,7 +91,7 @@ def good_rows_live(place: Place, case: Case) -> None:
         if _may_draw(place, case, table):
             drawing = rows.example_for(table, size=1, advice=advice, draws=True)
             for_all(drawing, 1, _once(lambda family: _prove_inserted(cursor, family, place)), table.name)
-    outcome.say()
+    outcome.say(why_declared(place, case.table, "INSERT"))
 
 
 def _is_kept(

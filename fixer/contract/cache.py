@@ -25,7 +25,7 @@ from fixer.model.schema import Partition, Schema
 from fixer.model.schema.code import Code, Coded
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 
-_FORMAT = 12  # changes whenever the values of fixer.model.schema mean something else
+_FORMAT = 13  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
 _KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition, Coded, Code)
 

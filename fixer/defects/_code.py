@@ -19,7 +19,7 @@ from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composed, Identifier
 
 _UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
-_ACTING = (Kind.TRIGGER, Kind.POLICY, Kind.SECURITY)  # on a table
+_ACTING = (Kind.TRIGGER, Kind.RULE, Kind.POLICY, Kind.SECURITY)  # on a table
 _SHOWN = 60  # characters of a line that a message shows
 
 
@@ -73,13 +73,13 @@ def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundC
     return (each for each in pairs(actual, contract, kind) if not same(each.wanted, each.found, versions))
 
 
-def enabled_otherwise(actual: Schema, contract: Contract) -> Iterator[FoundCode]:
-    """Yield the triggers that are defined as in the contract, and enabled otherwise, be it in a partition alone.
+def enabled_otherwise(actual: Schema, contract: Contract, kind: Kind = Kind.TRIGGER) -> Iterator[FoundCode]:
+    """Yield what is defined as in the contract, and enabled otherwise, be it in a partition alone.
 
     One that sleeps in a partition of the contract may be awake.
     """
     versions = _versions(actual, contract)
-    for each in pairs(actual, contract, Kind.TRIGGER):
+    for each in pairs(actual, contract, kind):
         known = {each.wanted.enabled, *("O" if each.wanted.enabled == "S" else "")}
         if each.found.enabled not in known and same(each.wanted, each.found, versions):
             yield each
@@ -91,7 +91,7 @@ def is_asleep(about: FoundCode) -> bool:
 
 
 def trigger_phase(about: OfCode, actual: Schema) -> Phase:
-    """Return when a trigger is created: one of a view concerns no table."""
+    """Return when a trigger or a rule is created: one of a view concerns no table."""
     table = actual.tables.get(about.table)
     return Phase.TRIGGERS if table and table.is_table else Phase.VIEW_TRIGGERS
 
@@ -122,7 +122,7 @@ def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
     if not code.key.part:
         see_that_it_may_create(str(code.home), code.key.schema, actual)
     view = actual.tables.get(code.home)
-    if code.key.kind == Kind.TRIGGER and view and not view.is_table and not view.owned:
+    if code.key.kind in (Kind.TRIGGER, Kind.RULE) and view and not view.is_table and not view.owned:
         raise RefusalError(of_another(view.owner, actual))
     see_that_it_may_be_written(code, actual)
     see_that_roles_exist(code, actual)
@@ -204,7 +204,7 @@ def _as_new(statement: str) -> str:
 
 
 def acting(code: Code, phase: Phase, lock: Lock = Lock.SHARE_ROW_EXCLUSIVE) -> Step:
-    """Return the step that creates a trigger or a policy, or turns row level security on."""
+    """Return the step that creates a trigger, a rule or a policy, or turns row level security on."""
     title = f"{code.key.part} for {code.home}" if code.key.kind == Kind.SECURITY else f"create {code.told}"
     return _step(phase, code, title, [SQL(each) for each in code.create], lock)
 

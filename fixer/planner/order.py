@@ -7,6 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
+from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema.code import ranks as code_ranks
@@ -31,7 +32,7 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
-        steps = list(_once(_lightly(finding.repair.online) for finding in findings))
+        steps = _bound_late(list(_once(_lightly(finding.repair.online) for finding in findings)), comparison.contract)
         steps = identified(within(list(_merged(steps)), comparison.future), comparison)
         return [while_asleep(step, comparison) for step in steps]
     steps = list(_once(finding.repair.steps for finding in findings))
@@ -43,6 +44,25 @@ def _lightly(steps: Iterable[Step]) -> list[Step]:
     """Return the steps of online mode, with DEFAULTS moved early: new rows are right before old ones are repaired."""
     early = {Phase.DEFAULTS: Phase.BLEEDING}
     return [replace(each, phase=early.get(each.phase, each.phase)) for each in steps]
+
+
+def _bound_late(steps: list[Step], contract: Contract) -> list[Step]:
+    """Return the steps with each new foreign key after what moves rows of its target, and before what settles its own.
+
+    A row that goes is found as if no such key stood: under one, its DELETE would fail, or do what the key says.
+    """
+    for guard in [step for step in steps if step.phase is Phase.GUARDS and step.touches]:
+        child, target = contract.tables.get(guard.table), guard.touches[0]
+        if child is None or target == guard.table:
+            continue
+        of = {key.columns for key in child.foreign_keys if key.target == target}
+        orphans = [(place, step) for place, step in enumerate(steps) if step.phase is Phase.ORPHANS]
+        moves = [place for place, step in orphans if step.effect.moves and step.table == target]
+        settles = [place for place, step in orphans if step.table == guard.table and step.shape.orphans_by in of]
+        if moves and moves[-1] < min(settles, default=len(steps)):
+            rest = [step for step in steps if step is not guard]
+            steps = [*rest[: moves[-1]], guard, *rest[moves[-1] :]]
+    return steps
 
 
 def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:

@@ -107,10 +107,6 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
 
-# What is created then is no table, and may have the place of one.
-_OF_NO_TABLE = {Phase.SCHEMAS, Phase.SEQUENCES, Phase.TYPES}
-
-
 def lock_modes(plan: Plan) -> dict[QName, Lock]:
     """Return the lock mode for each table: at least SHARE ROW EXCLUSIVE, so that nobody writes until COMMIT."""
     modes: dict[QName, Lock] = {}
@@ -118,7 +114,7 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
         exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
         dropped = step.phase is Phase.UNLINK
         touched = [(name, dropped) for name in step.touches]
-        if step.phase not in _OF_NO_TABLE and step.table.name:  # a schema bears none
+        if step.lock is not Lock.NONE:  # else what it names may be a schema, a sequence or a type
             touched.append((step.table, exclusive))
         for name, strong in touched:
             mode = Lock.ACCESS_EXCLUSIVE if strong else Lock.SHARE_ROW_EXCLUSIVE

@@ -125,3 +125,66 @@ def test_a_trigger_that_writes_to_a_table_that_is_broken_refuses_nothing_on_purp
     made.run("ALTER TABLE read DROP COLUMN more")
 
     assert 'null value in column "more" of relation "read"' in proof.red[f"{GOOD}[logged]"]
+
+
+MEANT = """
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE format('DELETE FROM %I WHERE id = $1.id', TG_TABLE_NAME) USING NEW;
+    RETURN NULL;
+END $$;
+CREATE TABLE kept (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE RULE act AS ON DELETE TO kept DO INSTEAD NOTHING;
+CREATE TABLE fixed (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE RULE act AS ON UPDATE TO fixed WHERE new.n IS NOT NULL DO INSTEAD NOTHING;
+CREATE TABLE other (id integer, n integer);
+CREATE TABLE led (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE RULE act AS ON INSERT TO led DO INSTEAD INSERT INTO other VALUES (new.id, new.n);
+CREATE TABLE soft (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE TRIGGER act BEFORE DELETE ON soft FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE TABLE shut (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE TRIGGER act BEFORE INSERT ON shut FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE TABLE queue (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE TRIGGER act AFTER INSERT ON queue FOR EACH ROW EXECUTE FUNCTION taken();
+CREATE TABLE asleep (id serial PRIMARY KEY, n integer NOT NULL);
+CREATE RULE act AS ON DELETE TO asleep DO INSTEAD NOTHING;
+ALTER TABLE asleep DISABLE RULE act;
+"""
+
+
+def test_what_code_of_the_contract_keeps_from_being_written_is_meant(laboratory: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "meant.sql").write_text(MEANT)
+    with lent(laboratory.server(18), None) as database:
+        database.run(MEANT)
+        with place_of(database.dsn, str(tmp_path / "meant.sql"), tmp_path) as place:
+            proof = Proof(place, "good_rows|alike|bad_row|unknown")
+
+    told = {
+        name: f"{deed} of {name}: the {kind} act of public.{name}, which the contract has, may do something else"
+        for name, deed, kind in (
+            ("kept", "DELETE", "rule"),
+            ("fixed", "UPDATE", "rule"),
+            ("led", "INSERT", "rule"),
+            ("soft", "DELETE", "trigger"),
+            ("shut", "INSERT", "trigger"),
+            ("queue", "INSERT", "trigger"),
+        )
+    }
+    assert proof.red == {}
+    assert {item: reason for item, reason in proof.untried.items() if "good_rows" in item} == {
+        f"{GOOD}[{name}]": reason for name, reason in told.items()
+    }
+
+
+def test_code_that_the_contract_lacks_is_not_meant(laboratory: Laboratory, tmp_path: Path) -> None:
+    (tmp_path / "meant.sql").write_text(MEANT)
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            MEANT + "ALTER TABLE asleep ENABLE RULE act; CREATE RULE more AS ON INSERT TO soft DO INSTEAD NOTHING"
+        )
+        with place_of(database.dsn, str(tmp_path / "meant.sql"), tmp_path) as place:
+            proof = Proof(place, r"(good_rows|unknown|wrong).*\[(asleep|soft)\]")
+
+    assert "the rule public.asleep.act should be disabled, is to act" in "".join(proof.red.values())
+    assert "the rule more says ON INSERT DO INSTEAD NOTHING" in "".join(proof.red.values())
+    assert {f"{GOOD}[asleep]", f"{GOOD}[soft]"} <= proof.red.keys()

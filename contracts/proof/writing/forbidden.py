@@ -12,9 +12,11 @@ from psycopg2 import errors as pg
 from contracts.proof.advice.facts import facts_of, is_raised
 from contracts.proof.databases.place import Place
 from contracts.proof.writing.evidence import said
+from fixer.model.schema.code import Kind
 from fixer.model.table import QName
 
 _DEMANDS = "nothing_unknown_is_demanded"
+_FIRING = ("O", "A")
 _SWALLOWING = ("[swallowing-trigger]", "[rogue-rule]")
 # Errors of a policy's own expression: a setting that is absent, or that is no number.
 _OF_POLICIES = ("42", "22")
@@ -29,6 +31,8 @@ def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
         return f"this role may not write each row of {name.name}: {said(error)}"
     if facts_of(place).needs_setting(name, error):
         return f"rows of {name.name} need a setting of the session: {said(error)}"
+    if isinstance(error, pg.FeatureNotSupported) and (diverted := why_declared(place, name, "INSERT")):
+        return diverted  # a rule does something else instead, which returns no row
     if facts_of(place).is_refused_by_trigger(error):
         return f"a trigger refuses rows of {name.name}: {said(error)}"
     return None
@@ -36,8 +40,20 @@ def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
 
 def why_swallowed(place: Place, name: QName) -> str | None:
     """Return why a row is not kept that an INSERT wrote; None where nothing says that some rows are kept out."""
+    if _is_faulty(place, name):
+        return None
     notes = [note for note in _notes(place, name) if "INSERT" in note and note.endswith(_SWALLOWING)]
-    return f"not each row of {name.name} is kept: {notes[0]}" if notes and not _is_faulty(place, name) else None
+    return f"not each row of {name.name} is kept: {notes[0]}" if notes else why_declared(place, name, "INSERT")
+
+
+def why_declared(place: Place, name: QName, deed: str) -> str | None:
+    """Return which trigger or rule of the contract itself may do something else than a deed says; None if none may."""
+    code = place.contract.schema.code
+    for each in code.at(name) if code else ():
+        on = {Kind.TRIGGER: f" {deed} ", Kind.RULE: f"ON {deed} TO "}.get(Kind(each.key.kind))
+        if on and on in each.definition and each.enabled in _FIRING and not _is_faulty(place, name):
+            return f"{deed} of {name.name}: {each.told}, which the contract has, may do something else"
+    return None
 
 
 def _is_closed(error: psycopg2.Error) -> bool:
@@ -55,6 +71,8 @@ def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | 
     warnings = [note for note in _notes(place, name) if deed in note and note.endswith(_SWALLOWING)]
     if warnings and (error is None or isinstance(error, pg.FeatureNotSupported)):
         return f"{deed} of {name.name}: {warnings[0]}"
+    if (error is None or isinstance(error, pg.FeatureNotSupported)) and (meant := why_declared(place, name, deed)):
+        return meant
     if error is not None and (is_raised(error) or _is_closed(error)):
         return f"{deed} of {name.name} is forbidden: {said(error)}"
     if error is not None:

@@ -13,11 +13,6 @@
          FROM pg_catalog.pg_class c
         WHERE c.relkind = 'f' AND c.relnamespace IN (SELECT oid FROM home)
         UNION ALL
-       SELECT 'pg_catalog.pg_rewrite'::regclass, r.oid
-         FROM pg_catalog.pg_rewrite r
-         JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
-        WHERE r.rulename <> '_RETURN' AND c.relnamespace IN (SELECT oid FROM home)
-        UNION ALL
        -- Whatever else stands in a schema depends on it.
        SELECT d.classid::regclass, d.objid
          FROM pg_catalog.pg_depend d

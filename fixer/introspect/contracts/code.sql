@@ -1,7 +1,7 @@
--- Functions, views, triggers, policies and grants of users in some schemas, each with the statements that make it.
+-- Functions, views, triggers, rules, policies and grants of users in some schemas, each with the statements that make it.
 -- Paste into psql after:  SET search_path = pg_catalog;  SET quote_all_identifiers = off;
 -- SET pgmend.needs = on;  SET pgmend.roles = '{}';  SET pgmend.schemas = '{public}';
--- SET pgmend.kinds = '{function,view,trigger,policy,security,grant}';
+-- SET pgmend.kinds = '{function,view,trigger,rule,policy,security,grant}';
   WITH home AS MATERIALIZED (
        SELECT n.oid, n.nspname
          FROM pg_catalog.pg_namespace n
@@ -88,6 +88,22 @@
          JOIN relation c ON c.oid = g.tgrelid
         CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_triggerdef(g.oid) AS said OFFSET 0) AS d
         WHERE 'trigger' IN (SELECT wanted FROM kind) AND NOT g.tgisinternal AND g.tgparentid = 0
+        UNION ALL
+       SELECT 'rule', c.nspname, c.relname, u.rulename, 'RULE', format('%I ON %s', u.rulename, c.spelt), d.said,
+              ARRAY[d.said]
+              || ARRAY (SELECT format('ALTER TABLE %s %s RULE %I', c.spelt,
+                                      CASE u.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END,
+                                      u.rulename)
+                         WHERE u.ev_enabled <> 'O'),
+              format('DROP RULE %I ON %s', u.rulename, c.spelt), '', u.ev_enabled::text, false, false, ARRAY[]::text[], c.relowner,
+              ARRAY (SELECT format('COMMENT ON RULE %I ON %s IS %L', u.rulename, c.spelt, d.description)
+                       FROM pg_catalog.pg_description d
+                      WHERE d.classoid = 'pg_catalog.pg_rewrite'::regclass AND d.objoid = u.oid),
+              'pg_catalog.pg_rewrite'::regclass, u.oid
+         FROM pg_catalog.pg_rewrite u
+         JOIN relation c ON c.oid = u.ev_class
+        CROSS JOIN LATERAL (SELECT rtrim(pg_catalog.pg_get_ruledef(u.oid), ';') AS said OFFSET 0) AS d
+        WHERE 'rule' IN (SELECT wanted FROM kind) AND u.rulename <> '_RETURN'
         UNION ALL
        SELECT 'policy', c.nspname, c.relname, l.polname, 'POLICY', format('%I ON %s', l.polname, c.spelt), l.said,
               ARRAY[format('CREATE POLICY %I ON %s %s', l.polname, c.spelt, l.said)],

@@ -114,7 +114,7 @@ SELECT 'rule', c.oid, r.rulename::text,
        ARRAY[CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' ELSE 'DELETE' END
              || CASE WHEN r.ev_qual::text <> '<>' THEN ' WHERE ...' ELSE '' END
              || CASE WHEN r.is_instead THEN ' DO INSTEAD' ELSE ' DO ALSO' END
-             || CASE WHEN r.ev_action::text = '<>' THEN ' NOTHING' ELSE ' ...' END],
+             || CASE WHEN pg_catalog.pg_get_ruledef(r.oid) ~ ' NOTHING;$' THEN ' NOTHING' ELSE ' ...' END],
        r.ev_enabled::text, 0, NULL
   FROM pg_catalog.pg_rewrite r
   JOIN wanted c ON c.oid = r.ev_class AND c.relkind IN ('r', 'p')

@@ -1,4 +1,4 @@
-"""Code that a database keeps beside its tables: functions, views, triggers, policies, and grants, as SQL says it.
+"""Code that a database keeps beside its tables: functions, views, triggers, rules, policies and grants, in SQL.
 
 A contract has some if it comes from SQL or from another database, and none if it comes from models.
 """
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     FUNCTION = "function"
     VIEW = "view"
     TRIGGER = "trigger"
+    RULE = "rule"
     POLICY = "policy"
     SECURITY = "security"  # of rows, as a table has it on, and as its owner is bound by it
     GRANT = "grant"
@@ -50,8 +51,10 @@ class Key(NamedTuple):
 
     kind: str
     schema: str
-    home: str  # of a trigger or a policy its table, of a grant what it opens; else its own name, with its arguments
-    part: str  # the name of a trigger or a policy; of a grant, the right and the role; of security, how it comes
+    # Of a trigger, a rule or a policy its table, of a grant what it opens; else its own name, with its arguments.
+    home: str
+    # The name of a trigger, a rule or a policy; of a grant, the right and the role; of security, how it comes.
+    part: str
 
     def on(self, home: QName) -> Key:
         """Return the key of the same at another home."""
@@ -60,7 +63,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function, view, trigger or policy, or a grant, with the statements that make it."""
+    """A function, view, trigger, rule or policy, or a grant, with the statements that make it."""
 
     key: Key
     word: str  # what SQL calls it: FUNCTION, PROCEDURE, VIEW, MATERIALIZED VIEW, …
@@ -69,7 +72,7 @@ class Code:
     create: tuple[str, ...]
     drop: str
     shape: str = ""  # what another definition must share to take its place without a DROP
-    # Of a trigger, as pg_trigger has it, or S if a partition's sleeps; of a materialized view without rows, D.
+    # Of a trigger or a rule as the catalogue has it, S if a partition's sleeps; of a materialized view without rows, D.
     enabled: str = "O"
     definer: bool = False  # whether it runs with the rights of its owner
     closed: bool = False  # of a function, whether PUBLIC may not call it
@@ -84,7 +87,7 @@ class Code:
 
     @property
     def home(self) -> QName:
-        """Its table if it is a trigger or a policy, what it opens if it is a grant; otherwise its own name."""
+        """Its table if it is a trigger, a rule or a policy, what it opens if it is a grant; otherwise its own name."""
         return QName(self.key.schema, self.key.home)
 
     @property

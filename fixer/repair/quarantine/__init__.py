@@ -70,7 +70,7 @@ class Mover:
         for key in keys:
             if key.table != table or key in released:
                 yield from self._settle(phase, key, after(key, going, itself_stays=key in released))
-        yield move(phase, self.actual.tables[table], going, guards)
+        yield move(phase, self.actual.tables[table], going, guards, followed)
         for key in (key for key in missing if key not in followed):
             yield from self.orphans(key, rows=0, after_those=seen(phase, table, going))
 
@@ -89,8 +89,8 @@ class Mover:
         for name in tables:
             for key in (key for key in there[name][0] if key not in inside):
                 yield from self._settle(phase, key, after(key, leaving[name], itself_stays=key.table in tables))
-        others = {name: [k for k in self.actual.incoming(name) if k.table not in tables] for name in tables}
-        yield from move_jointly(phase, self.actual, leaving, turns.circle(going.expected), others)
+        known = {name: [*self.actual.incoming(name), *(k for k in inside if k.target == name)] for name in tables}
+        yield from move_jointly(phase, self.actual, leaving, turns.circle(going.expected), known)
         for name in tables:
             for key in (key for key in there[name][1] if key not in inside):
                 yield from self.orphans(key, rows=0, after_those=seen(phase, name, leaving[name]))

@@ -17,8 +17,17 @@ from fixer.sql.row_statements import copy_statement, move_statement
 Guards = Mapping[QName, Sequence[ForeignKey]]
 
 
-def move(phase: Phase, table: Table, going: Going, guards: Iterable[ForeignKey] = ()) -> Part:
-    """Return the step that moves rows to quarantine; the rows that reference them have been dealt with."""
+def move(
+    phase: Phase,
+    table: Table,
+    going: Going,
+    guards: Iterable[ForeignKey] = (),
+    coming: Sequence[ForeignKey] = (),
+) -> Part:
+    """Return the step that moves rows to quarantine; the rows that reference them have been dealt with.
+
+    `coming` are the keys of the table to itself that the plan adds; online, they stand by then.
+    """
     condition, reason = going.condition, going.reason
     step = Step(
         phase=phase,
@@ -42,27 +51,26 @@ def move(phase: Phase, table: Table, going: Going, guards: Iterable[ForeignKey] 
     guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]
     others = [key for key in guards if key.table != table.name]
+    # Rows of one table that reference each other go in one statement, while nobody else writes.
+    lock = Lock.SHARE_ROW_EXCLUSIVE if own or coming else Lock.ROW_EXCLUSIVE
+    known = _known_keys_alone(table.name, (*guards, *coming), lock)
+    whole = replace(step, sql=statement(condition), batches=replace(step.batches, known=known))
+    watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
+    at_once = replace(whole, sql=watched, lock=lock)
     if own or table.inherits:
-        # Rows of one table that reference each other go in one statement, while nobody else writes.
-        lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
-        whole = replace(
-            step,
-            sql=statement(condition),
-            batches=replace(step.batches, known=_known_keys_alone(table.name, guards, lock)),
-        )
-        watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
-        return whole.online_as((replace(whole, sql=watched, lock=lock),))
+        return whole.online_as((at_once,))
     step = in_batches(step, table, statement, condition, rivals=going.rivals, guards=others, find=going.find)
-    return replace(step, batches=replace(step.batches, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE)))
+    step = replace(step, batches=replace(step.batches, known=known))
+    return step.online_as((at_once,)) if coming else step
 
 
 def move_jointly(
-    phase: Phase, actual: Schema, leaving: Mapping[QName, Going], closed: Composable, others: Guards
+    phase: Phase, actual: Schema, leaving: Mapping[QName, Going], closed: Composable, known: Guards
 ) -> Iterator[Part]:
     """Yield the steps that move rows of several tables in one transaction; the last one deletes them all.
 
     One statement deletes them, because they reference each other by turns. `closed` is the SELECT whether some do so
-    in a circle, `others` are the foreign keys of other tables that point at each.
+    in a circle, `known` are the foreign keys that point at each by then.
     """
     *first, last = leaving
     for name, going in leaving.items():
@@ -81,7 +89,7 @@ def move_jointly(
             after=going.after,
             closed=closed if name == last else None,
         )
-        yield _alone_at_it(step, actual, going, others[name])
+        yield _alone_at_it(step, going.condition, known[name])
 
 
 def _jointly(phase: Phase, table: Table, going: Going, first: Mapping[QName, Going], deletes: bool) -> Composable:
@@ -92,15 +100,15 @@ def _jointly(phase: Phase, table: Table, going: Going, first: Mapping[QName, Goi
     return move_statement(table, place, going.condition, reason, early=early, copied=copied)
 
 
-def _alone_at_it(step: Step, actual: Schema, going: Going, others: Iterable[ForeignKey]) -> Part:
+def _alone_at_it(step: Step, condition: Composable, known: Iterable[ForeignKey]) -> Part:
     """Return the step; online, it locks all tables of the transaction, so that nobody writes until its end."""
     lock = Lock.SHARE_ROW_EXCLUSIVE
-    tables = SQL(", ").join(map(q.name, sorted((step.table, *step.touches))))
-    known = SQL("LOCK TABLE {} IN {} MODE;\n{}").format(
-        tables, SQL(lock), _known_keys_alone(step.table, actual.incoming(step.table), lock)
-    )
-    whole = replace(step, batches=replace(step.batches, known=known))
-    watched = SQL(";\n").join([*_childless(step.table, going.condition, others), whole.sql])
+    known, together = [*known], (step.table, *step.touches)
+    tables = SQL(", ").join(map(q.name, sorted(together)))
+    others = [key for key in known if key.table not in together]
+    alone = SQL("LOCK TABLE {} IN {} MODE;\n{}").format(tables, SQL(lock), _known_keys_alone(step.table, known, lock))
+    whole = replace(step, batches=replace(step.batches, known=alone))
+    watched = SQL(";\n").join([*_childless(step.table, condition, others), whole.sql])
     return whole.online_as((replace(whole, sql=watched, lock=lock),))
 
 
