@@ -39,7 +39,7 @@ class Users:
     @cached_property
     def _by_sequence(self) -> Mapping[QName, list[User]]:
         users: dict[QName, list[User]] = {}
-        for table in self._actual.tables.values():
+        for table in (each for each in self._actual.tables.values() if not each.created):
             for column in table.columns.values():
                 if column.sequence:
                     users.setdefault(column.sequence, []).append((table.name, column.name))
