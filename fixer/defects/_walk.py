@@ -33,11 +33,9 @@ def parts(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Ta
     """
     if contract.itself:
         return
-    renamed = {table.stored_as: table.name for table in actual.tables.values() if table.stored_as}
     for part in actual.tables.values():
         if part.part_of and part.name not in contract.tables:
             root = actual.wholes(part.name)[-1]
-            root = renamed.get(root, root)
             if root in contract.tables and root in actual.tables:
                 yield contract.tables[root], actual.tables[root], part
 

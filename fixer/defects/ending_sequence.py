@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
         largest, last = MAXIMA["bigint"], sequence.last_value
         top = max(MAXIMA.get(each.type, largest) for each in (column, table.columns[column.name]))
         end = last_number(sequence, model, top)
-        if last is None or (model and model.cycle) or sequence.cycle or is_spent(sequence, end):
+        if last is None or (model and model.cycle) or is_spent(sequence, end):
             continue
         left, all_ = abs(end - last), abs(end - sequence.start)
         if all_ and left < (1 - _USED) * all_:

@@ -18,7 +18,7 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Part, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow
-from fixer.model.table import Column, QName, Table
+from fixer.model.table import TABLES, Column, ForeignKey, QName, Table
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
@@ -56,7 +56,8 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
         return refuse(f"the contract gives it no value for {lacking[0]}, which may not be NULL")
     # Not by ON CONFLICT, which no deferrable unique supports; atomic mode locks writers out, online mode plans anew.
     match = q.all_of(q.is_value(contract.tables[name], c, row[c]) for c in identity_of(contract, name, row))
-    insert = insert_statement(name, row, match, f"the default row {described(name, row, contract)}")
+    reason = f"the default row {described(name, row, contract)}"
+    insert = insert_statement(name, row, match, reason, _referencing(name, actual, contract))
     numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
     step = Step(
         phase=Phase.DEFAULT_ROWS,
@@ -72,6 +73,14 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
     ahead = (replace(part.atomic, phase=Phase.ORPHANS).online_as(part.online) for part in counted)
     room = (_room(name, column, actual, contract) for column in numbered)
     return Repair.of((*room, step, *ahead))
+
+
+def _referencing(name: QName, actual: Schema, contract: Contract) -> Iterator[ForeignKey]:
+    """Yield the foreign keys of the contract that point at a table, of columns that hold something today."""
+    for key in contract.foreign_keys():
+        child = actual.tables.get(key.table) if key.target == name else None
+        if child and child.kind in TABLES and not child.created and set(key.columns) <= set(child.columns):
+            yield key
 
 
 def _room(name: QName, column: str, actual: Schema, contract: Contract) -> Part:

@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
-from fixer.repair.constraints.online import FOR_COLUMNS, not_null, proved_below, see_that_heirs_inherit
+from fixer.repair.constraints.online import FOR_COLUMNS, left_proof, not_null, proved_below, see_that_heirs_inherit
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 
@@ -52,11 +52,16 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     step = alter(Phase.RULES, finding.table, title, action, rows=table.estimated_rows, merge=True)
     whole = () if table.columns[column].not_null else (*not_null(table, column, actual, FOR_COLUMNS),)
     own = [step.online_as(whole)] if whole else []
-    return Repair.of([*own, *proved_below(table, column)])
+    return Repair.of([*own, *left_proof(table, column, actual), *proved_below(table, column)])
 
 
 SPECIMENS = (
     Specimen("dropped", "ALTER TABLE books ALTER COLUMN title DROP NOT NULL"),
+    Specimen(
+        "an interrupted run left the check that proves it",
+        "ALTER TABLE books ALTER title DROP NOT NULL;"
+        "ALTER TABLE books ADD CONSTRAINT pgmend_new_title_not_null CHECK (title IS NOT NULL) NOT VALID",
+    ),
     Specimen("dropped on a reference", "ALTER TABLE books ALTER COLUMN author_id DROP NOT NULL"),
 )
 NEAR_MISSES = (

@@ -80,7 +80,7 @@ def repair(finding: Finding[MissingKey], actual: Schema, contract: Contract) -> 
     step = alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause))
     online.see_that_heirs_inherit(table, key.columns, actual)
     add = step.online_as(online.key(name, table, key, actual, title, ready=ready))
-    return Repair.of((*online.proved_at_once(table, key), add))
+    return Repair.of((*online.proved_at_once(table, key, actual), add))
 
 
 BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"
@@ -90,6 +90,11 @@ SPECIMENS = (
         "dropped together with the references to it",
         "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
         also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
+        "an interrupted run left the check that proves its column filled",
+        f"{BREAK}; ALTER TABLE reviews ALTER id DROP NOT NULL;"
+        "ALTER TABLE reviews ADD CONSTRAINT pgmend_new_id_not_null CHECK (id IS NOT NULL)",
     ),
     Specimen("an index stands where the key should", f"{BREAK}; CREATE UNIQUE INDEX odd ON reviews (id)"),
     Specimen("a unique constraint stands beside", f"{BREAK}; ALTER TABLE reviews ADD UNIQUE (id)"),

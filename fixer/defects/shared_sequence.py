@@ -99,9 +99,7 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
 
 def _as_root(part: QName, column: Column, actual: Schema) -> Repair:
     """Let a partition count by the sequence of its root."""
-    root = actual.wholes(part)[-1]
-    root = next((table.name for table in actual.tables.values() if table.stored_as == root), root)
-    own = actual.tables[root].columns[column.name].sequence
+    own = actual.tables[actual.wholes(part)[-1]].columns[column.name].sequence
     steps = count_by(own, part, column.name) if own else ()
     return Repair.of(_asking(step) for step in steps)
 

@@ -120,7 +120,7 @@ def _at_once(
     yield drop_constraint(
         name, old.name, f"drop the primary key {old.name} of {name.name}", hazard=Hazard.REPLACES_CONSTRAINT
     )
-    yield from online.proved_at_once(table, key)
+    yield from online.proved_at_once(table, key, actual)
     columns = ", ".join(key.columns)
     new = ddl.key_clause(ddl.free_constraint_name(table, actual, name, key.name, index=True), key)
     yield alter(Phase.INDEXES, name, f"add PRIMARY KEY ({columns}) to {name.name}", SQL("ADD {}").format(new))

@@ -38,7 +38,7 @@ from fixer.runner.journal.definitions import Definitions
 from fixer.runner.limits import bound, see_that_it_was_announced
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing, undone
-from fixer.runner.preflight import check_schema, naming, preflight, watched_tables
+from fixer.runner.preflight import check_schema, counted_tables, naming, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 from fixer.runner.standing import by_hand, changed, lost, standing
@@ -88,7 +88,7 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
         raise PlanRefused(f"The {name} has changed since the plan was made: plan again. Nothing was changed.")
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     watched = watched_tables(plan, actual)
-    before = ledger.count(cursor, watched)
+    before = ledger.count(cursor, counted_tables(watched, actual))
     relations = definitions.oids(cursor, watched | plan.tables)
     read = partial(definitions.read, cursor, schemas=contract.homes, prepared=True, below=True, code=plan.code)
     was = read(relations)

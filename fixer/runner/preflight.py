@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -128,9 +128,9 @@ def _asleep(given: Given) -> str:
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
-    """Return the tables whose rows are counted: those of the plan, and all that reference these, at any distance.
+    """Return the tables of the plan, and all that reference these, at any distance.
 
-    Of a partition and its whole, only the one is counted through which rows go.
+    Of a partition and its whole, only the one through which rows leave or come.
     """
     watched = {name for name in plan.tables if name in actual.tables}
     grown = True
@@ -146,6 +146,15 @@ def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
     return frozenset(
         name for name in watched - wholes if name in actual.tables and not moving.intersection(actual.wholes(name)[1:])
     )
+
+
+def counted_tables(watched: Collection[QName], actual: Schema) -> frozenset[QName]:
+    """Return those of the watched tables whose rows are counted.
+
+    Rows of a partition are counted in its whole, if that is watched too: a row whose cells change may go from one
+    partition into another.
+    """
+    return frozenset(name for name in watched if not {*watched}.intersection(actual.wholes(name)[1:]))
 
 
 # --- event triggers that may refuse what a plan does

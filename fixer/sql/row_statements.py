@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER
-from fixer.model.table import QName, Table
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.row_image import cell, cells, image, likeness
@@ -103,8 +104,32 @@ def _kept_if_free(table: Table, assignments: Mapping[str, Composable], key: tupl
     return SQL("CASE WHEN {} THEN pg_temp.pgmend_taken({}) ELSE mark END").format(taken, why)
 
 
-def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
-    """Return the statement that inserts a row if none matches, and keeps in the journal what identifies it."""
+def reference_label(table: QName, columns: Iterable[str]) -> str:
+    """Return the name under which the journal counts the rows that reference a new row by these columns of a table."""
+    return json.dumps([*table, *columns])
+
+
+def insert_statement(
+    table: QName, row: Mapping[str, Composable], match: Composable, reason: str, keys: Iterable[ForeignKey]
+) -> Composed:
+    """Return the statement that inserts a row if none matches, and keeps in the journal what identifies it.
+
+    It also counts the rows that have pointed at it by these foreign keys before it came.
+    """
+    same = SQL("(SELECT count(*) FROM {} AS c WHERE {})")
+    counts = [
+        SQL("{}, {}").format(
+            Literal(reference_label(key.table, key.columns)),
+            same.format(
+                q.name(key.table),
+                q.all_of(
+                    SQL("{}::text = mark ->> {}").format(q.column(own, "c"), Literal(target))
+                    for own, target in zip(key.columns, key.target_columns, strict=True)
+                ),
+            ),
+        )
+        for key in keys
+    ]
     return q.written(
         "rows/insert",
         table=q.name(table),
@@ -117,6 +142,7 @@ def insert_statement(table: QName, row: Mapping[str, Composable], match: Composa
         step=STEP_NUMBER,
         label=Literal(str(table)),
         reason=Literal(reason),
+        adopted=SQL("jsonb_build_object({})").format(SQL(", ").join(counts)) if counts else SQL("NULL"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any
 
 import psycopg2
 import pytest
@@ -20,6 +21,7 @@ from lab.evidence.dumps import everything
 from lab.examples.models import contract, integer, key
 from lab.hook import ask
 from lab.laboratory import VERSIONS, Case, Laboratory
+from lab.mixing import mixed
 from lab.outcomes import outcome
 
 # Rows that no key of the table forbids: of a key that stands already, of no parent.
@@ -364,3 +366,28 @@ def test_a_column_from_a_table_that_the_contract_does_not_know_is_for_a_person(
     ended = outcome(laboratory, contract(t=(key(), sa.Column("n", type_))), made, mode)
 
     assert "it INHERITs n from public.above: run ALTER TABLE public.above ALTER COLUMN n TYPE …" in ended
+
+
+def plain() -> str:
+    return "CREATE TABLE p (id serial PRIMARY KEY, n int); CREATE TABLE h () INHERITS (p);"
+
+
+COUNTING = {
+    "one is to come, and nothing owns their sequence": (
+        Specimen("heirs", "", contract=seats, setup=SEATED),
+        "ALTER TABLE stalls RENAME TO old_stalls",
+        'ALTER SEQUENCE "se%ats_id_seq" OWNED BY NONE',
+    ),
+    "their numbers are texts, which a person decides": (
+        Specimen("heirs", "", contract=plain, setup="INSERT INTO p (n) VALUES (1); INSERT INTO h (n) VALUES (2)"),
+        "ALTER TABLE p ALTER id DROP DEFAULT; ALTER TABLE h ALTER id DROP DEFAULT; ALTER TABLE p ALTER id TYPE text",
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("how", COUNTING.values(), ids=COUNTING.keys())
+def test_heirs_count_like_the_table_above(laboratory: Laboratory, how: tuple[Any, ...], mode: str) -> None:
+    specimen, *breaks = how
+    with laboratory.database(18, specimen) as case:
+        assert mixed(case, breaks, mode=mode) == []

@@ -28,7 +28,7 @@ from fixer.defects import code_behind
 from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
 from lab.database import Database, all_of, differences, role
-from lab.examples.models import contract, key
+from lab.examples.models import contract, key, once_called
 from lab.hook import ask
 from lab.laboratory import Laboratory
 
@@ -420,3 +420,21 @@ def test_texts_that_a_sequence_gives_are_a_default_and_no_numbers(
     fixer.apply(resolve(empty.dsn), str(wanted), mode=mode, allow_hazards="all")
 
     assert fixer.check(resolve(empty.dsn), str(wanted), deep=True).findings == ()
+
+
+def test_a_sequence_that_will_no_longer_start_over_is_told_to_be_near_its_end(empty: Database) -> None:
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY); SELECT setval('t_id_seq', 2147483000)")
+    empty.run("ALTER SEQUENCE t_id_seq CYCLE")
+
+    assert slugs(empty.dsn, contract(t=(key(),))) == ["cycling-sequence", "ending-sequence"]
+
+
+def test_a_sequence_of_a_table_and_its_partitions_is_theirs_under_a_legacy_name(empty: Database) -> None:
+    empty.run("CREATE TABLE old (id serial PRIMARY KEY) PARTITION BY HASH (id)")
+    empty.run("CREATE TABLE old_0 PARTITION OF old FOR VALUES WITH (MODULUS 1, REMAINDER 0)")
+    empty.run("INSERT INTO old DEFAULT VALUES; ALTER SEQUENCE old_id_seq OWNED BY NONE")
+    wanted = once_called(contract(t=(key(),)), "t", "old")
+    fixer.apply(engine(empty.dsn), wanted)
+
+    assert empty.ask("SELECT pg_get_serial_sequence('t', 'id')") == "public.old_id_seq"
+    assert slugs(empty.dsn, wanted) == []

@@ -24,7 +24,6 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 FOR_KEYS = (Phase.KEY_GUARDS, Phase.KEY_PROOFS, Phase.KEY_COLUMNS)
 FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
-
 BESIDE = "pgmend_new_"  # prefix of temporary names, such as that of a second column
 SYNC = "~pgmend_sync_"  # prefix of trigger names; triggers fire in the order of their names, and ~ comes last
 
@@ -72,11 +71,22 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     # In two statements: if the check that proves it were dropped in the same one, SET NOT NULL would read the table.
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
     yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
+    yield _used(name, constraint)
+
+
+def _used(table: QName, constraint: str) -> Step:
     drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
-    yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
+    return alter(Phase.REPLACED, table, f"drop {constraint}, whose proof is used", drop, merge=True)
 
 
-def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
+def left_proof(table: Table, column: str, actual: Schema) -> Iterator[Part]:
+    """Yield the step that drops a check left by an interrupted run; online before PostgreSQL 18, `not_null` does."""
+    open_ = column in table.columns and not table.columns[column].not_null
+    if open_ and any(check.name == helper(column) for check in table.checks):
+        yield _used(table.name, helper(column)).online_as(() if actual.version < 18 else None)
+
+
+def proved_at_once(table: Table, wanted: Index, actual: Schema) -> Iterator[Part]:
     """Yield the steps of atomic mode that let the NOT NULLs of a key's columns be as a primary key requires.
 
     They are valid, and heirs have them too. Those of partitions alone are validated in both modes, because such a key
@@ -86,6 +96,7 @@ def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
     for step in _inherited(table, wanted):
         yield step.online_as(in_place)
     for column in wanted.columns if wanted.primary else ():
+        yield from left_proof(table, column, actual)
         if column in table.columns and not table.columns[column].not_null:
             yield from (replace(step.atomic, phase=Phase.VALUES) for step in proved_below(table, column))
         if column in table.unproved:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixer.model.contract import Contract
+from fixer.model.expression import sequences_in
 from fixer.model.schema import Schema
 from fixer.model.step import Part, RefusalError
 from fixer.model.table import Column, QName
@@ -30,7 +31,10 @@ class Elder:
 
     def is_followed_by(self, heir: Column) -> bool:
         """Return whether a column of an heir counts like this one, once the plan is done."""
-        return heir.sequence == self.sequence if self.sequence else heir.default == self.found.default
+        if not self.sequence:
+            return heir.default == self.found.default
+        drawn = sequences_in(heir.default) if heir.default and not heir.sequence else ()  # as texts
+        return heir.sequence == self.sequence or self.sequence in drawn
 
     def followed_by(self, heir: QName) -> Iterator[Part]:
         """Yield the steps that let an heir count like this one; raises RefusalError if a function numbers it."""

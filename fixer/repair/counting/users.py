@@ -34,17 +34,12 @@ class Users:
             return one == other
         tables = [self._actual.tables.get(name) for name, _ in (one, other)]
         heirs = all(table and table.inherits and table.kind != "p" and not table.part_of for table in tables)
-        return heirs or self._root(one[0]) == self._root(other[0])
-
-    def _root(self, name: QName) -> QName:
-        """Return the root of a partition by the name that it has today."""
-        table = self._actual.tables.get(name)
-        return self._actual.wholes((table and table.stored_as) or name)[-1]
+        return heirs or self._actual.wholes(one[0])[-1] == self._actual.wholes(other[0])[-1]
 
     @cached_property
     def _by_sequence(self) -> Mapping[QName, list[User]]:
         users: dict[QName, list[User]] = {}
-        for table in self._actual.tables.values():
+        for table in (each for each in self._actual.tables.values() if not each.created):
             for column in table.columns.values():
                 if column.sequence:
                     users.setdefault(column.sequence, []).append((table.name, column.name))
@@ -53,10 +48,10 @@ class Users:
 
 def counting_with(table: QName, column: str, actual: Schema) -> Iterator[QName]:
     """Yield the partitions and heirs that count as their table does today, and partitions that count by another's."""
-    users, names = Users(actual), {table, actual.tables[table].stored_as}
+    users = Users(actual)
     mine = actual.tables[table].columns[column].default
     for part in actual.tables.values():
-        found = part.columns.get(column) if part.part_of and names & set(actual.wholes(part.name)[1:]) else None
+        found = part.columns.get(column) if table in actual.wholes(part.name)[1:] else None
         if found and not found.identity and (found.default == mine or users.share(part.name, found)):
             yield part.name
     for heir in actual.heirs(table) if mine else ():

@@ -49,16 +49,36 @@ def count_quarantined(cursor: Cursor, tables: Iterable[QName], run: int) -> dict
     return {names[number]: rows for number, rows in cursor.fetchall()}
 
 
-def entered(cursor: Cursor, tables: Collection[int], moving: Collection[int]) -> list[int]:
-    """Return the tables, by oid, that a ledger names: of a partition and its whole, the one that is in `moving`."""
+def entered(cursor: Cursor, tables: Iterable[int], moving: Collection[int]) -> list[int]:
+    """Return the tables, by oid, that a ledger names: of a partition and its whole, the one that is in `moving`.
+
+    Else the whole: a row whose cells change may go from one partition into another.
+    """
+    counted = {*tables}
     cursor.execute(
         "SELECT t.oid::bigint, ARRAY (SELECT a.relid::bigint FROM pg_catalog.pg_partition_ancestors(t.oid) a"
         " WHERE a.relid <> t.oid) FROM pg_catalog.unnest(%s::oid[]) AS t (oid)",
-        (sorted({*tables, *moving}),),
+        (sorted(counted | {*moving}),),
     )
     above = {oid: set(wholes) for oid, wholes in cursor.fetchall()}
     wholes = {whole for oid in moving for whole in above[oid]} - {*moving}
-    return [oid for oid in sorted(tables) if oid not in wholes and not above[oid] & {*moving}]
+    counted -= wholes
+    return [oid for oid in sorted(counted) if not above[oid] & (counted | {*moving})]
+
+
+def within(cursor: Cursor, tables: Iterable[QName], moving: Collection[QName]) -> frozenset[QName]:
+    """Return those of these tables that a ledger does not name, because it names their wholes or partitions."""
+    pairs = sorted(tables)
+    cursor.execute(
+        "SELECT n.nspname::text, c.relname::text, c.oid::bigint"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN unnest(%s::text[], %s::text[]) AS w (schema, name)"
+        " ON (w.schema, w.name) = (n.nspname::text, c.relname::text)",
+        ([name.schema for name in pairs], [name.name for name in pairs]),
+    )
+    there = {QName(schema, name): oid for schema, name, oid in cursor.fetchall()}
+    kept = entered(cursor, there.values(), [oid for name, oid in there.items() if name in moving])
+    return frozenset(name for name, oid in there.items() if oid not in kept)
 
 
 def entries(

@@ -21,7 +21,7 @@ from fixer.runner.online.overtaken import OvertakenError
 from fixer.runner.online.pace import Pace, look_ahead
 from fixer.runner.online.steps import Standing, Work, at_once
 from fixer.runner.online.transactions import Transactions
-from fixer.runner.preflight import check_schema, watched_tables
+from fixer.runner.preflight import check_schema, counted_tables, watched_tables
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
@@ -58,7 +58,7 @@ def widen(transactions: Transactions, standing: Standing, plan: Plan) -> None:
         relations = definitions.oids(cursor, watched | plan.tables) - own.keys()
         found = transactions.defined(cursor, relations, below=True, code=plan.code).without(own.keys())
         was = writing.widen(cursor, run, plan, found)
-        writing.note_rows(cursor, run, ledger.count(cursor, watched - set(own.values())))
+        writing.note_rows(cursor, run, ledger.count(cursor, counted_tables(watched - set(own.values()), actual)))
     standing.was = was
     standing.relations |= relations | was.relations | own.keys()
 

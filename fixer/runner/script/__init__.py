@@ -95,7 +95,8 @@ def _body(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
         yield from _statement(render, statement)
     yield render(writing.new_run(plan, "script")) + " AS run \\gset"
     yield "SELECT set_config('pgmend.run', :'run', true);"
-    for number, table in enumerate(sorted(modes)):
+    counted = sorted(modes.keys() - moment.within)
+    for number, table in enumerate(counted):
         count = SQL("SELECT set_config({}, count(*)::text, true) FROM {}").format(
             Literal(f"pgmend.before_{number}"), name(table)
         )
@@ -103,10 +104,10 @@ def _body(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
     for step in plan.steps:
         yield from _step(step, render)
     yield "\n-- The ledger: no row is lost."
-    after = {table: next((new for new, old in renamed.items() if old == table), table) for table in modes}
-    for number, table in enumerate(sorted(modes)):
-        yield from _statement(render, _proof(plan, number, after[table]))
-    ledger = SQL(",\n").join(_entry(plan, number, after[table]) for number, table in enumerate(sorted(modes)))
+    after = [next((new for new, old in renamed.items() if old == table), table) for table in counted]
+    for number, table in enumerate(after):
+        yield from _statement(render, _proof(plan, number, table))
+    ledger = SQL(",\n").join(_entry(plan, number, table) for number, table in enumerate(after))
     close = SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = jsonb_build_array(\n{})\nWHERE id = {}")
     run = SQL("current_setting('pgmend.run')::bigint")
     yield from _statement(render, close.format(tables.RUN, ledger, run))

@@ -9,7 +9,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.model.plan import Plan
-from fixer.runner.journal import tables
+from fixer.model.table import QName
+from fixer.runner.journal import ledger, tables
 from fixer.sql.compose import SQL, Block, Composable, Literal
 
 _CHANGED = "The tables have changed since this script was made: make a new one by fixer plan --sql."
@@ -17,21 +18,28 @@ _CHANGED = "The tables have changed since this script was made: make a new one b
 
 @dataclass(frozen=True)
 class Moment:
-    """A digest of the tables of a plan, and how often it was carried out and stands."""
+    """A digest of the tables of a plan, and how often it was carried out and stands.
+
+    The rows of those `within` others are not counted: of partitions whose whole is counted, or wholes of counted ones.
+    """
 
     shape: str = ""
     runs: int = 0
+    within: frozenset[QName] = frozenset()
 
     @classmethod
     def of(cls, cursor: Cursor, plan: Plan) -> Moment:
         """Return the moment of a plan that was just made."""
         cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + introspect.query("shape"), (_named(plan),))
         (shape,) = cursor.fetchone() or ("",)
+        moving = tables.moving_tables(plan.steps)
+        moving |= {old for old, new in plan.renamed.items() if new in moving}
+        within = ledger.within(cursor, plan.tables, moving)
         cursor.execute("SELECT to_regclass('fixer_journal.run') IS NOT NULL")
         if (cursor.fetchone() or (False,))[0]:
             cursor.execute(runs_of(plan))
-            return cls(shape, (cursor.fetchone() or (0,))[0])
-        return cls(shape)
+            return cls(shape, (cursor.fetchone() or (0,))[0], within)
+        return cls(shape, within=within)
 
     def guard(self, plan: Plan) -> Composable | None:
         """Return the block that fails where the tables of a plan are not what they were; None if that is unknown."""

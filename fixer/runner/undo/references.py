@@ -13,20 +13,28 @@ from fixer.runner.journal import parentless
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import as_foreign_key, forbids, lacks_parent
 from fixer.runner.journal.tables import BEFORE_IMAGE
-from fixer.runner.undo.images import Found
+from fixer.runner.undo.images import Found, mine
 from fixer.runner.undo.past import Past, name_of
 from fixer.runner.undo.session import Session
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 from fixer.sql.following import references
+from fixer.sql.row_statements import reference_label
 
 
-def look_for_references(session: Session, past: Past, oid: int, same: Composable) -> None:
-    """Refuse if rows reference a row that the run inserted; `same` is the condition that `t` is such a row."""
-    table = past.after.table(oid)
+def look_for_references(session: Session, past: Past, step: PlannedStep, oid: int, same: Composable) -> None:
+    """Refuse if rows reference a row that the run inserted; `same` is the condition that `t` is such a row.
+
+    As many may do so as pointed at it before it came: these will point at nothing again.
+    """
+    table, pointed = past.after.table(oid), Counter[str]()
+    session.cursor.execute(SQL('SELECT b."row" FROM {} AS b WHERE {}').format(BEFORE_IMAGE, mine(past, step)))
+    for (counts,) in session.cursor.fetchall():
+        pointed.update(counts or {})
     for child, key in _references(session, past, oid):
         question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
-        if rows := session.number(question.format(q.name(child), q.name(table), BEFORE_IMAGE, _match(key), same)):
+        rows = session.number(question.format(q.name(child), q.name(table), BEFORE_IMAGE, _match(key), same))
+        if rows > pointed[reference_label(child, key.detail["columns"])]:
             raise UndoRefused(
                 f"A row that run {past.run} inserted into {table} is referenced by {counted(rows)} of {child}."
             )

@@ -198,7 +198,7 @@ def _remove_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Retu
     """Move rows that the run inserted to quarantine, if nobody changed or referenced them since."""
     cursor, step, table = session.cursor, done.step, past.after.table(oid)
     same = _as_inserted(session, past, done, oid)
-    look_for_references(session, past, oid, same)
+    look_for_references(session, past, done.step, oid, same)
     if why := stopped_by(cursor, {table}):
         raise UndoRefused(why)
     tables.make_for(cursor, {table})

@@ -9,15 +9,17 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 from fixer.model.contract import Contract
+from fixer.model.run import Run
 from fixer.model.table import Column, Table
 from lab.evidence.copies import Copy, Rows
 
 
-def strange_fills(connection: Connection, contract: Contract, before: Copy, after: Copy) -> Iterator[str]:
+def strange_fills(connection: Connection, contract: Contract, before: Copy, after: Copy, run: Run) -> Iterator[str]:
     """Name each value that cells of a plain column have since a run, and that the contract does not declare."""
+    filled = {str(entry.table) for entry in run.ledger if entry.inserted}  # by default rows, say
     for oid, rows in after.items():
         table = next((each for each in contract.tables.values() if str(each.name) == rows.name), None)
-        if table and oid in before and len(rows.cells) <= len(before[oid].cells):  # no default row came
+        if table and oid in before and rows.name not in filled:
             for column in _plain(table):
                 yield from _strange(connection, contract, table, column, before[oid], rows)
 

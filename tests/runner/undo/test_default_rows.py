@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 from rich.console import Console
-from sqlalchemy import ARRAY, Column, Text, text
+from sqlalchemy import ARRAY, Column, ForeignKey, Text, text
 
 import fixer
 from fixer.connect.target import resolve
+from fixer.errors import UndoRefused
 from fixer.model.plan import MODES
 from fixer.report.text import of_undone
-from lab.database import Database, lent
-from lab.examples.models import contract, key
+from lab.database import Database, all_of, differences, lent
+from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 
 
@@ -42,3 +43,23 @@ def test_an_invalid_index_stays_away_and_undo_says_so(empty: Database, mode: str
     with console.capture() as printed:
         console.print(of_undone(done))
     assert "as before, but the invalid index o.d%d of public.t stays away" in printed.get()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("type_", ["integer", "text"])
+def test_rows_that_pointed_at_a_default_row_before_it_came_do_so_again(empty: Database, type_: str, mode: str) -> None:
+    wanted = contract(u=(key(), Column("name", Text)), c=(key(), integer("u_id", ForeignKey("u.id"))))
+    wanted.tables["u"].info["default_rows"] = [{"id": 1, "name": "root"}]
+    empty.run(f"CREATE TABLE c (id serial PRIMARY KEY, u_id {type_})")
+    empty.run("CREATE TABLE u (id serial PRIMARY KEY, name text)")
+    empty.run("INSERT INTO c (u_id) VALUES (1), (NULL), (1)")
+    before = all_of(empty)
+    fixer.apply(resolve(empty.dsn), wanted, mode=mode, allow_hazards="all")
+    made = empty.ask("SELECT count(*) FROM c JOIN u ON u.id = u_id")
+    empty.run("INSERT INTO c (u_id) VALUES (1)")
+    with pytest.raises(UndoRefused, match="is referenced by 3 rows"):
+        fixer.undo(resolve(empty.dsn), 1)
+    empty.run("DELETE FROM c WHERE id = 4; SELECT setval('c_id_seq', 3)")
+    fixer.undo(resolve(empty.dsn), 1)
+
+    assert (made, differences(before, empty)) == (2, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -13,6 +14,7 @@ from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, T
 import fixer
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
+from lab.commands import apply, psql, script, undo
 from lab.database import Database, all_of, differences, lent
 from lab.evidence.dumps import everything
 from lab.laboratory import VERSIONS, Laboratory
@@ -216,3 +218,33 @@ def test_a_partitioned_table_that_references_itself_is_taken_back(
         run = case.apply(mode=mode, allow_hazards="all")
 
         assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])
+
+
+WANDERING = """
+CREATE TABLE p (id serial NOT NULL, k int NOT NULL, w text, PRIMARY KEY (id)) PARTITION BY HASH (id);
+CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE p1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+"""
+WITHOUT_NUMBERS = """
+INSERT INTO p (k) SELECT generate_series(1, 9);
+ALTER TABLE p DROP CONSTRAINT p_pkey; ALTER TABLE p ALTER id DROP NOT NULL; UPDATE p SET id = NULL WHERE k IN (2, 3, 5);
+CREATE SEQUENCE numbers; CREATE TABLE others (n int DEFAULT nextval('numbers'));
+ALTER TABLE p0 ALTER id SET DEFAULT nextval('numbers');
+"""
+
+
+@pytest.mark.parametrize("way", [*MODES, "script"])
+def test_rows_may_go_from_one_partition_into_another(laboratory: Laboratory, tmp_path: Path, way: str) -> None:
+    (tmp_path / "contract.sql").write_text(WANDERING)
+    with lent(laboratory.server(18), None) as database:
+        database.run(WANDERING + WITHOUT_NUMBERS)
+        before, of = all_of(database), "SELECT array_agg(tableoid::regclass::text || k ORDER BY k) FROM p"
+        placed = database.ask(of)
+        if way == "script":
+            ended = psql(database, script(database, tmp_path, "contract.sql"))
+            assert ended.stderr == ""
+        else:
+            apply(database, "--contract", tmp_path / "contract.sql", mode=way)
+            went = database.ask(of)
+            assert undo(database).returncode == 0
+            assert (differences(before, database), database.ask(of)) == ([], placed) != ([], went)
