@@ -52,6 +52,8 @@ def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
             continue
         if meant.default or contract.value_for(finding.table, meant) is not None:
             return f"the value that the contract declares for {column}"
+        if there.supplied and not meant.generates:
+            return f"the default of the domain of {column}"
         if alike and not meant.generates:
             return f"the NULL that all rows get in {column}"
     return ""
