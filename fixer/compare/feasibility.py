@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
-from fixer.model.obstacle import Below, MutePublication, Needing
+from fixer.model.obstacle import Below, MutePublication, Needing, Unbuilt
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, Step
+from fixer.model.step import Hazard, Phase, Repair, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 
@@ -20,8 +20,8 @@ def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract
         return f"{declared} would break it"
     if contract.excluded and (out := next(_excluded(repair, future, contract), None)):
         return f"it would change {out}, which exclude in pyproject.toml leaves alone"
-    whys = (_forbidden(step, future, contract) or _inherited(step, future, contract) for step in repair.steps)
-    return next(filter(None, whys), "")
+    asked = (_forbidden, _inherited, _built)
+    return next(filter(None, (ask(step, future, contract) for step in repair.steps for ask in asked)), "")
 
 
 def _excluded(repair: Repair, future: Schema, contract: Contract) -> Iterator[QName]:
@@ -52,6 +52,8 @@ def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
             continue
         if meant.default or contract.value_for(finding.table, meant) is not None:
             return f"the value that the contract declares for {column}"
+        if there.supplied and not meant.generates:
+            return f"the default of the domain of {column}"
         if alike and not meant.generates:
             return f"the NULL that all rows get in {column}"
     return ""
@@ -97,6 +99,20 @@ def _inherited(step: Step, future: Schema, contract: Contract) -> str:
                 return (
                     f"it INHERITs {column} from {home}: run ALTER TABLE {home} ALTER COLUMN {as_needed(column)} TYPE …"
                 )
+    return ""
+
+
+def _built(step: Step, future: Schema, _: Contract) -> str:
+    """Return why a step may not build an index that was never finished; empty if it builds none."""
+    table, retyped = future.tables.get(step.table), {each.column for each in step.shape.reverts}
+    anew = step.hazard is Hazard.REWRITES_TABLE or (retyped and step.hazard is Hazard.REWRITES_VALUES)
+    if table is None or not (anew or retyped):
+        return ""
+    today = {table.columns[column].stored_as or column for column in retyped & table.columns.keys()}
+    for each in (each for each in table.obstacles if isinstance(each, Unbuilt)):
+        if (anew and each.held) or today & set(each.columns):
+            why = "was never finished, and this repair would build it, which undo could not take back"
+            return f"the {each.name} {why}: {each.way}; then plan again"
     return ""
 
 

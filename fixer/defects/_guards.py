@@ -7,15 +7,11 @@ from collections.abc import Iterable
 
 from fixer.model.expression import as_needed
 from fixer.model.table import Check, Column, Table
+from fixer.repair.constraints.domains import condition
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.conditions import Atom, atoms, follows, meaning
 from fixer.sql.types import element
-
-
-def condition(guard: str, value: str) -> str:
-    """Return what a CHECK of a domain demands of a value."""
-    return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
 
 
 def said(guard: str) -> str:

@@ -18,7 +18,7 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.defects._guarded import SCORED, amounts, scores, weights
-from fixer.defects._guards import breaks, check_named, condition, entailed, less, premises, said
+from fixer.defects._guards import breaks, check_named, entailed, less, premises, said
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -28,7 +28,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import named
-from fixer.repair.constraints.domains import breaking, changed, holders, is_nested, will_be_nested
+from fixer.repair.constraints.domains import breaking, changed, condition, holders, is_nested, will_be_nested
 from fixer.repair.defaults.left_out import LeftOut, is_refilled
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q

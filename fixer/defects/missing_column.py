@@ -42,9 +42,11 @@ from fixer.repair.defaults.own_values import (
     added,
     filled,
     foreseen,
+    given,
     in_order,
     may_differ,
     read_by,
+    refused,
     unfit,
     untold,
 )
@@ -74,10 +76,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
     for missing in _by_table(actual, contract):
         table = missing[0][1]
         for wanted, _, column in missing:
-            value = contract.value_for(table.name, column)
+            stands = as_it_stands(column, actual)
+            value = given(table.name, column, stands, contract)
             twin = column_twin(table, wanted, column.name, contract.hints[table.name].of(column.name))
             after = foreseen(column, value, table, wanted, actual.code)
-            stands = as_it_stands(column, actual)
             condition = _lacking(stands, value, twin) or unfit(after, value, table, wanted, stands)
             shown = tuple(ordered(table, each) for each in list(table.columns)[:1])
             readable = condition if not (untyped(column, actual) or is_to_come(column, actual)) else None
@@ -112,7 +114,10 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
         return refuse(why)
     if finding.rows and twin:
         return refuse(taken_for(finding.table, column.name, twin, finding.rows, contract))
-    if finding.rows and contract.value_for(finding.table, column) is not None:
+    stands = as_it_stands(column, actual)
+    if finding.rows and (why := refused(finding.table, column, stands, contract, counted(finding.rows))):
+        return refuse(why)
+    if finding.rows and given(finding.table, column, stands, contract) is not None:
         return refuse(untold(finding.table, column, counted(finding.rows)))
     if finding.rows:
         way = hint(finding.table, column.name, "backfill", "…", contract)
@@ -135,7 +140,7 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     sequences = contract.schema.sequences
     counted = coming(name, column, table.owner, actual, contract)
     definition = ddl.column_definition(counted.column, default=None if column.generated else value, sequences=sequences)
-    anew = _is_written_anew(column, table.name, contract)
+    anew = _is_written_anew(column, name, contract, as_it_stands(column, actual))
     add = alter(
         Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # by then its source columns exist
         name,
@@ -171,19 +176,17 @@ def _refuse_chain(column: Column, wanted: Table, table: Table, contract: Contrac
             )
 
 
-def _is_written_anew(column: Column, table: QName, contract: Contract) -> bool:
+def _is_written_anew(column: Column, table: QName, contract: Contract, stands: Column) -> bool:
     """Return whether adding a column rewrites its table: PostgreSQL only avoids that if all rows get one value."""
     if column.generated or column.generates:
         return column.generated != "v"
-    if contract.value_for(table, column) is None:
-        return False
-    return may_differ(column, table, contract)
+    return may_differ(column, table, contract, stands)
 
 
 def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
     column, table = finding.about.wanted, actual.tables[finding.table]
-    value = contract.value_for(finding.table, column)
+    value = given(finding.table, column, as_it_stands(column, actual), contract)
     after = as_it_stands(foreseen(column, value, table, contract.tables[finding.table], actual.code), actual)
     return actual.with_table(unread(table.with_column(after), after, actual))
 

@@ -9,7 +9,7 @@ from fixer.model import obstacle as o
 
 _Maker = Callable[[str, o.Columns, str], o.Obstacle]  # of a name, the columns that it hangs on, and whether it acts
 # Kinds whose names are not said to SQL.
-SAID_TO_PERSONS = ("view", "bound", "dependent", "needing", "below", "apart", "loose")
+SAID_TO_PERSONS = ("view", "bound", "dependent", "unbuilt", "needing", "below", "apart", "loose")
 
 
 def obstacle(kind: str, name: str, columns: o.Columns, enabled: str) -> o.Obstacle:
@@ -30,6 +30,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "view": lambda name, columns, enabled: o.View(name, columns),
     "bound": lambda name, columns, enabled: o.Bound(name, columns),
     "dependent": lambda name, columns, enabled: o.Dependent(name, columns, "" if enabled == "O" else enabled),
+    "unbuilt": lambda name, columns, facts: o.Unbuilt(name, columns, *json.loads(facts)),
     "needing": lambda name, columns, enabled: o.Needing(name, columns),
     "parted": lambda name, columns, enabled: o.PartitionKey(columns),
     "below": lambda name, columns, enabled: o.Below(name, enabled, columns),

@@ -48,7 +48,7 @@ class SpeltType(NamedTuple):
     loose: bool = False
     aged: tuple[str | None, ...] = ()  # the recorded version of its collation, and today's, if that is another
     items: tuple[str, ...] = ()
-    supplied: bool = False  # whether it has a default of its own, as a domain may
+    supplied: str = ""  # its own default, as a domain may have one
     closed: bool = False  # whether it is an enum, or an array of one, that only another role may alter
 
     @property
@@ -99,7 +99,7 @@ def _spelt(
     home: str | None,
     prefix: str,
     domain: list[str] | None,
-    supplied: bool,
+    supplied: str,
     loose: bool,
     aged: list[str | None] | None,
     closed: bool,

@@ -110,6 +110,20 @@ class Dependent(_Spelt):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Unbuilt(_Spelt):
+    """An index that was never finished, of a table with partitions or heirs, or of one of these."""
+
+    name: str
+    columns: Columns  # that build it once they get another type
+    way: str  # what a person does about it first
+    held: bool  # whether its table holds rows, so that to write that anew builds it
+
+    @property
+    def _facts(self) -> _Facts:
+        return "unbuilt", self.name, self.columns, "O"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Needing(_Spelt):
     """An object that depends on constraints, such as a view that groups by a primary key."""
 
@@ -261,6 +275,7 @@ Obstacle = (
     | View
     | Bound
     | Dependent
+    | Unbuilt
     | Needing
     | PartitionKey
     | Below

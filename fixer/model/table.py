@@ -49,7 +49,7 @@ class Column:
     base: str = ""  # if its type is a domain, or an array of one, the type that this is made of
     guards: tuple[str, ...] = ()  # what this domain demands of its values: NOT NULL, CHECK (…)
     loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
-    supplied: bool = False  # whether its domain has a default
+    supplied: str = ""  # the default of its domain
     aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)  # its collation's versions, if two
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False, repr=False)
@@ -84,7 +84,7 @@ class Column:
     @property
     def fills(self) -> bool:
         """Whether a row that leaves it out gets a value."""
-        return self.default is not None or self.generates or bool(self.generated) or self.supplied
+        return self.default is not None or self.generates or bool(self.generated or self.supplied)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ KINDS = {
     "view": ("shop.list", ("id", "title"), "O"),
     "bound": ("default of part", ("id",), "O"),
     "dependent": ("statistics st", ("id",), "O"),
+    "unbuilt": ("index i of part", ("id",), '["run DROP INDEX i", true]'),
     "needing": ("view list", ("books_pkey",), "O"),
     "parted": ("partition key", ("", "id"), "O"),
     "below": ("trigger note of part", (), "D"),
@@ -33,7 +34,7 @@ KINDS = {
 def test_a_plan_that_was_kept_still_fits_what_it_was_made_for(kind: str) -> None:
     name, columns, enabled = KINDS[kind]
 
-    known = "O" if kind in ("apart", "loose") else enabled
+    known = "O" if kind in ("apart", "loose", "unbuilt") else enabled
     spelt = f"Obstacle(kind={kind!r}, name={name!r}, columns={columns!r}, enabled={known!r})"
     assert spelt == repr(obstacle(kind, name, columns, enabled))
 

@@ -13,7 +13,7 @@ from lab.database import all_of, differences, lent, written
 from lab.laboratory import VERSIONS, Laboratory
 
 
-def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str, version: int = max(VERSIONS)) -> str:
+def outcome(laboratory: Laboratory, wanted: MetaData | str, made: str, mode: str, version: int = max(VERSIONS)) -> str:
     """Repair what was made and take that back; return ``sound``, ``mended``, or why a person has to decide.
 
     Sound and refused databases are as they were, down to their stamps; so is one that was taken back, in its dump.

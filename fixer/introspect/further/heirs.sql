@@ -216,3 +216,27 @@ SELECT 'dependent', u.root, format('statistics object %s of %s', e.stxname, u.oi
   JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum = d.refobjsubid
   LEFT JOIN theirs s ON s.oid = e.oid
  GROUP BY u.root, u.oid, e.oid, e.stxname
+ UNION ALL
+-- Indexes that were never finished, of a table in such a family: another type of their columns builds them, and any
+-- rewriting of a table that holds rows builds all of its own.
+SELECT 'unbuilt', b.root, format('index %s of %s', x.relname, b.oid::regclass),
+       array_agg(DISTINCT a.attname::text),
+       jsonb_build_array(
+           CASE WHEN x.relkind = 'I' THEN 'attach to it an index of each partition that has none, or run '
+                ELSE format('run REINDEX INDEX %s, or ', x.oid::regclass) END
+           || CASE WHEN k.oid IS NULL THEN format('DROP INDEX %s', x.oid::regclass)
+                   ELSE format('ALTER TABLE ONLY %s DROP CONSTRAINT %I', b.oid::regclass, k.conname) END,
+           x.relkind <> 'I')::text
+  FROM (SELECT u.oid, u.root FROM under u UNION SELECT w.oid, w.oid FROM wanted w) b
+  JOIN pg_catalog.pg_class c ON c.oid = b.oid
+   AND (b.oid <> b.root OR c.relkind = 'p' OR c.relhassubclass
+        OR b.oid IN (SELECT h.inhrelid FROM pg_catalog.pg_inherits h))
+  JOIN pg_catalog.pg_index i ON i.indrelid = b.oid AND NOT i.indisvalid
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+  LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.oid AND k.contype IN ('p', 'u', 'x') AND k.conrelid = b.oid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = b.oid AND a.attnum > 0 AND NOT a.attisdropped
+   AND (a.attnum = ANY (i.indkey) OR EXISTS (
+       SELECT FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = x.oid
+          AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = b.oid AND d.refobjsubid = a.attnum))
+ GROUP BY b.root, b.oid, x.oid, x.relname, x.relkind, k.oid, k.conname

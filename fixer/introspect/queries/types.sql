@@ -29,7 +29,7 @@ SELECT w.type,
                                      FROM d
                                      JOIN pg_catalog.pg_constraint k ON k.contypid = d.oid AND k.contype = 'c'
                                     ORDER BY d.depth, k.conname)) END AS domain,
-       t.typdefault IS NOT NULL AS supplied,
+       coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 0), quote_literal(t.typdefault), '') AS supplied,
        EXISTS (SELECT FROM pg_catalog.pg_collation k
                 WHERE k.oid = w.collation AND NOT k.collisdeterministic) AS loose,
        -- The version of its collation that is recorded, and that of today's libraries, where they differ. Version 15

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fixer.model.finding import Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
-from fixer.model.table import QName, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import in_full, named
 from fixer.repair.probe import shown
 from fixer.sql import compose as q
@@ -29,6 +30,24 @@ SELECT 'the column ' || c.oid::regclass || '.' || a.attname
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE d.oid = {domain}::regtype AND (n.nspname, c.relname, a.attname) NOT IN (VALUES {known})
 """
+
+
+def condition(guard: str, value: str) -> str:
+    """Return what a CHECK of a domain demands of a value."""
+    return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
+
+
+def coming(column: Column, stands: Column) -> list[str]:
+    """Return what the contract's domain of a column demands of each value, and the one that stands does not yet."""
+    return [] if element(column.type) else [guard for guard in column.guards if guard not in stands.guards]
+
+
+def refusing(guards: Iterable[str], value: Composable, base: str) -> Composable:
+    """Return the condition that one of these demands of a domain refuses a value, of the type it is made of."""
+    broken = ("value IS NULL" if guard == "NOT NULL" else f"NOT {condition(guard, 'value')}" for guard in guards)
+    return SQL("(SELECT {} FROM (SELECT ({})::{} AS value) AS given)").format(
+        q.any_of(map(SQL, broken)), value, SQL(base)
+    )
 
 
 def holders(domain: QName, actual: Schema) -> list[tuple[Table, str]]:

@@ -19,6 +19,7 @@ from fixer.model.step import Added, Effect, Fill, Hazard, Lock, Part, Phase, Ref
 from fixer.model.table import Column, QName, Table
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online
+from fixer.repair.constraints.domains import coming, refusing
 from fixer.repair.rows import filling
 from fixer.repair.shadow import dropped_beside, guard_of
 from fixer.sql import compose as q
@@ -39,17 +40,25 @@ _DRAWS = pattern(r"\bnextval\(", re.IGNORECASE)
 _CALL = pattern(r"(\w+)\"?\s*\(")
 
 
-def may_differ(column: Column, table: QName, contract: Contract) -> bool:
-    """Return whether the value of the contract for rows without one may differ from row to row.
+def may_differ(column: Column, table: QName, contract: Contract, stands: Column | None = None) -> bool:
+    """Return whether the value of the contract for rows without one may differ from row to row, or their domain's.
 
     A backfill that PostgreSQL did not understand when the contract was read is judged by its text alone.
     """
     value, volatile = contract.value_for(table, column), contract.hints[table].of(column.name).volatile
+    if value is None:
+        own = stands is not None and given(table, column, stands, contract) is not None
+        return own and _calls_anew(stands.supplied if stands else "")
     if value == SQL(column.default or ""):
         return column.volatile
     if volatile is not None or not isinstance(value, SQL):
         return bool(volatile)
-    bare = re.sub(r"'(?:[^']|'')*'", "''", value.string)
+    return _calls_anew(value.string)
+
+
+def _calls_anew(text: str) -> bool:
+    """Return whether an expression calls what may give each row another value."""
+    bare = re.sub(r"'(?:[^']|'')*'", "''", text)
     return any(not _SETTLED.fullmatch(name) for name in _CALL.findall(bare))
 
 
@@ -152,10 +161,12 @@ def unfit(after: Column, value: Composable | None, table: Table, wanted: Table, 
     """Return the condition for rows in which a column to come cannot hold its value; None if all can.
 
     It computes the value in every row, so that an error of it is found as well: one that is computed from others, or
-    that the domain of the column, as it stands, may not take.
+    that the domain of the column may not take, as it stands or as it is to be.
     """
-    read = read_by(value, wanted.columns)
-    if not read and set(stands.guards) - set(after.guards) and not (_draws(value) if value else stands.supplied):
+    read, demands = read_by(value, wanted.columns), coming(after, stands)
+    if demands and not read and not _draws(value):
+        return refusing(demands, value or SQL("NULL"), stands.base)
+    if not read and set(stands.guards) - set(after.guards) and not _draws(value):
         return SQL("pg_column_size(({})::{}) < 0").format(value or SQL("NULL"), SQL(after.full_type))
     if value is None or not read or after.enum or not can_be_foreseen(value, table, wanted):
         return None
@@ -226,6 +237,26 @@ def filled(table: Table, wanted: Table, column: Column, value: Composable, defin
         ).online_as(())
     forbid = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column.name))
     yield alter(Phase.RULES, name, f"forbid NULL in {name.name}.{column.name}", forbid, merge=True).online_as(())
+
+
+def given(table: QName, column: Column, stands: Column, contract: Contract) -> Composable | None:
+    """Return what rows get in a column to come: the contract's value, else the default of its domain as it stands."""
+    value = contract.value_for(table, column)
+    if value is None and stands.supplied and column.default is None and not (column.generates or column.generated):
+        return SQL(stands.supplied)
+    return value
+
+
+def refused(table: QName, column: Column, stands: Column, contract: Contract, rows: str) -> str:
+    """Return what a person does about a value that the domain of a column is to refuse; empty if it refuses none."""
+    value, demands = given(table, column, stands, contract), coming(column, stands)
+    if not demands or read_by(value, contract.tables[table].columns):
+        return ""
+    what = value.string if isinstance(value, SQL) else "NULL" if value is None else "the backfill"
+    domain = column.full_type
+    way = f"run ALTER DOMAIN {domain} SET DEFAULT …; then plan again, or " if column.default is None else ""
+    will = f"which the domain {domain} is to refuse by {' and '.join(demands)}"
+    return f"{rows} of {table.name} would get {what} in {column.name}, {will}: {way}declare another value"
 
 
 def untold(table: QName, column: Column, rows: str) -> str:

@@ -91,10 +91,11 @@ def _first_row(cursor: Cursor, table: QName, columns: Iterable[str]) -> tuple[st
 
 
 def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[str]:
-    """Return the columns whose default PostgreSQL has written into every row, since it may differ for each row."""
+    """Return the columns of which PostgreSQL has written every cell, since their default may differ for each row."""
     cursor.execute(
-        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::pg_catalog.regclass AND attname = ANY (%s)"
-        " AND atthasdef AND NOT atthasmissing",
+        "SELECT a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+        " WHERE a.attrelid = %s::pg_catalog.regclass AND a.attname = ANY (%s)"
+        " AND (a.atthasdef OR t.typdefault IS NOT NULL) AND NOT a.atthasmissing",
         (q.quoted(table), list(columns)),
     )
     return [column for (column,) in cursor.fetchall()]
