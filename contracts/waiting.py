@@ -1,12 +1,13 @@
 """The contract suite in a process that imports it and then waits: `python -m contracts.waiting`.
 
-It can start while the database that it proves is still being made. The options of the suite come by standard input, one
-a line; where none come, it ends.
+It can start while the database that it proves is still being made. The options of the suite come by standard input, as
+a list in JSON; where none come, it ends.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from pathlib import Path
@@ -38,11 +39,11 @@ def main() -> int:
         defects.all_classes()
         pool(st.integers())  # what hypothesis looks for at its first draw
     gc.freeze()  # all of it stays, and pytest and hypothesis look for garbage by themselves
-    words = sys.stdin.read().splitlines()
+    said = sys.stdin.read()
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    return int(pytest.main([*_APART, *words])) if words else 0
+    return int(pytest.main([*_APART, *json.loads(said)])) if said else 0
 
 
 if __name__ == "__main__":

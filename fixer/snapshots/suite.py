@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -47,7 +48,7 @@ class Waiting:
             file.touch(mode=0o600)  # it may hold a password
             file.write_text(_url(target), encoding="utf-8")
             words = ["--dsn-file", str(file), "--contract", contract, "--schema", schema]
-            said = self._process.communicate("\n".join(words))
+            said = self._process.communicate(json.dumps(words))
         return _outcome(redact("".join(said)), self._process.returncode)
 
     def close(self) -> None:
