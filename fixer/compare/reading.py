@@ -29,7 +29,7 @@ class Reading:
 
     def is_asked_for(self, finding: Finding) -> bool:
         """Return whether the caller wants these rows read although a valid constraint guarantees them."""
-        return self.deep or (finding.slug, finding.table) in self.doubts
+        return self.deep or (bool(self.doubts) and (finding.slug, finding.table) in self.doubts)
 
     def foremost(self, findings: Iterable[Finding], future: Schema) -> list[Finding]:
         """Return the findings of a class, without vouched ones that are not `worth` it whatever else is found.

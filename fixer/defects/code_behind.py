@@ -131,13 +131,13 @@ def _coded(wanted: Table, table: Table, actual: Schema, contract: Contract) -> I
     The contract's default counts, because the repair gives it to the column; so do the options of its sequence.
     """
     for column in (table.columns[name] for name in wanted.columns if name in table.columns):
-        if not walk.takes(column, wanted.columns[column.name]):
-            continue  # its type is a finding of its own
         meant = wanted.columns[column.name]  # missing-generator moves what only numbers a column
         said = (None if meant.generates else meant.default, column.default)
         default = next((each for each in said if each and "nextval" in each), None)
         if default is None or column.sequence or column.added:
             continue
+        if not walk.takes(column, meant):
+            continue  # its type is a finding of its own
         before, *rest = DRAW.split(default)
         keys = (*table.indexes, *wanted.indexes)
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)

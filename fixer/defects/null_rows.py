@@ -66,10 +66,11 @@ def _against_the_catalogue(actual: Schema, contract: Contract) -> Iterator[Findi
     Newer PostgreSQL takes IS NULL for false there, so that the rows are asked otherwise.
     """
     for _, table in walk.tables(actual, contract, alike=True):
+        update = f"UPDATE {q.quoted(table.name)} SET"
         for column in table.columns.values():
             if column.not_null and column.name not in table.unproved_below:
                 name = quoted(column.name)
-                write = f"UPDATE {q.quoted(table.name)} SET {name} = … WHERE num_nulls({name}) > 0"
+                write = f"{update} {name} = … WHERE num_nulls({name}) > 0"
                 yield Finding(
                     SLUG,
                     POINT,

@@ -79,8 +79,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
 def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, Sequence | None]]:
     """Yield the columns for which the application itself takes numbers of a sequence, which no default calls."""
     for wanted, table in walk.tables(actual, contract, alike=True):
+        hints = contract.hints[table.name]
         for name, meant in wanted.columns.items():
-            client, found = contract.hints[table.name].of(name).client, table.columns.get(name)
+            client, found = hints.of(name).client, table.columns.get(name)
             sequence = actual.sequences.get(counter) if (counter := client or meant.sequence) else None
             if not found or not sequence or table.created or found.sequence == sequence.name:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
@@ -49,10 +50,15 @@ class Original:
     """A target at one moment: the transaction that sees it, and all of it but its rows."""
 
     reader: Connection
-    dumped: Dumped
+    dumping: Future[Dumped]
     beyond: Beyond
     tables: Sequence[Rows]
     has_public: bool
+
+    @property
+    def dumped(self) -> Dumped:
+        """Its schema, once pg_dump has written it."""
+        return self.dumping.result()
 
     @property
     def version(self) -> int:
@@ -69,7 +75,8 @@ class Original:
 def read(link: Link, options: Sequence[str] = (), *, without: Sequence[str] = ()) -> Iterator[Original]:
     """Lend the target of a link as it is now, `without` some of its schemas, in one transaction that only reads.
 
-    Raises TargetError where the role may not read all, ServerError where pg_dump lacks.
+    Raises TargetError where the role may not read all, ServerError where pg_dump lacks; both also when its schema is
+    asked, which is dumped while a server for the copy starts.
     """
     if link.pooled:
         raise TargetError(f"{link.target} is behind a pooler, through which nothing is dumped: name the direct port.")
@@ -87,8 +94,9 @@ def read(link: Link, options: Sequence[str] = (), *, without: Sequence[str] = ()
             cursor.execute(_PUBLIC)
             ((public,),) = cursor.fetchall()
         options = [*options, *(f"--exclude-schema={schema}" for schema in without)]
-        dumped = dump(reader, moment, options=options, lock_timeout=wanted["lock_timeout"])
-        yield Original(reader, dumped, found, tables, public)
+        with ThreadPoolExecutor(1) as beside:
+            dumping = beside.submit(dump, reader, moment, options=options, lock_timeout=wanted["lock_timeout"])
+            yield Original(reader, dumping, found, tables, public)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -79,9 +80,13 @@ class State:
 
 def of(connection: Connection) -> State:
     """Return what the database behind a connection holds now."""
-    text = dumped(connection, [*_WORDS, f"--exclude-schema={JOURNAL}", f"--exclude-schema={QUARANTINE}"])
+    words = [*_WORDS, f"--exclude-schema={JOURNAL}", f"--exclude-schema={QUARANTINE}"]
+    with ThreadPoolExecutor(1) as beside:
+        dumping = beside.submit(dumped, connection, words)
+        rows, sequences = rows_of(connection), _sequences(connection)
+        text = dumping.result()
     lines = (line.strip().removesuffix(",") for line in text.splitlines() if not line.startswith(_NOISE))
-    return State(Counter(filter(None, lines)), rows_of(connection), _sequences(connection))
+    return State(Counter(filter(None, lines)), rows, sequences)
 
 
 def _sequences(connection: Connection) -> dict[QName, Counting]:

@@ -58,7 +58,10 @@ def prove(
     report, plan = _planned(session, wish, given)
     permit(plan, wish.allowed)
     session.bounds(wish.max_moved).permit(plan)
-    with copying.read(session.link) as original:
+    with (
+        suite.waiting(wanted=wish.suite and not plan.left) as waiting,
+        copying.read(session.link) as original,
+    ):
         say("choosing rows of the target" if wish.sample else "copying the target")
         chosen = _chosen(original, session, report, wish)
         with scratch.lend(original.version, 0 if wish.sample else original.room) as opened:
@@ -66,7 +69,7 @@ def prove(
             made = copying.copy(original, opened.admin, FromTarget(original.reader, chosen, swiftly=True))
             link = link_to(opened)
             with closing(link.connection), at(link, session) as there:
-                done = _Rehearsal(session, there, plan, wish, say).run(report, schema)
+                done = _Rehearsal(session, there, plan, wish, waiting, say).run(report, schema)
     ran = done.proof(report, plan, wish, made, _kinds(original, chosen))
     return replace(ran, seconds=time.monotonic() - begun)
 
@@ -153,6 +156,7 @@ class _Rehearsal:
     there: Session
     plan: Plan
     wish: Wish
+    waiting: suite.Waiting | None
     say: Titles
 
     def run(self, report: Report, schema: str) -> _Done:
@@ -166,7 +170,7 @@ class _Rehearsal:
             apart = (*(f"only the target has {each}" for each in lost), *(f"only the copy has {each}" for each in new))
             self.say("applying the plan to the copy")
             run = self._applied(shown)
-            self.say("checking the copy" + " and running the contract suite at it" * self._asks_the_suite)
+            self.say("checking the copy" + " and running the contract suite at it" * bool(self.waiting))
             with ThreadPoolExecutor(1) as beside:  # what the suite writes, it rolls back: nobody else sees it
                 suite_of_it = beside.submit(self._suite, schema)
                 held = self.there.check(deep=True, choice=self.plan.choice)
@@ -194,16 +198,14 @@ class _Rehearsal:
             )
         return self.there.apply(plan, None if plan.steps else shown, allowed=self.wish.allowed, bounds=bounds)
 
-    @property
-    def _asks_the_suite(self) -> bool:
-        return self.wish.suite and not self.plan.left
-
     def _suite(self, schema: str) -> suite.Outcome:
         if not self.wish.suite:
             return suite.Outcome("not run: it was not wanted", ran=False)
         if self.plan.left:
             return suite.Outcome("not run: the contract does not hold on the copy", ran=False)
-        return suite.run(target_of(self.there.link.connection), self.target.contract.name, schema)
+        if self.waiting is None:
+            return suite.Outcome(f"not run: {suite.missing()} is not installed", ran=False)
+        return self.waiting.run(target_of(self.there.link.connection), self.target.contract.name, schema)
 
     def _undone(self, run: Run, before: State) -> Undone:
         """Undo the run, and compare the copy with what it was."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,25 +34,48 @@ class Outcome:
         return not self.failed
 
 
-def run(target: Target, contract: str, schema: str) -> Outcome:
-    """Run the suite at a database under a contract that is named."""
-    lacking = [name for name in _NEEDS if find_spec(name) is None]
-    if lacking:
-        return Outcome(f"not run: {lacking[0]} is not installed", ran=False)
-    with tempfile.TemporaryDirectory(prefix="pgmend-suite-") as place:
-        file = Path(place) / "dsn"
-        file.touch(mode=0o600)  # it may hold a password
-        file.write_text(_url(target), encoding="utf-8")
-        words = ["-q", "-rf", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts=", "--pyargs", "contracts"]
-        words += ["--dsn-file", str(file), "--contract", contract, "--schema", schema]
-        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, env=environment, check=False
-        )
-    text = redact(done.stdout + done.stderr)
+class Waiting:
+    """A process of the suite, which waits for its database once it has imported what it needs."""
+
+    def __init__(self) -> None:
+        command, pipe = [sys.executable, "-m", "contracts.waiting"], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, target: Target, contract: str, schema: str) -> Outcome:
+        """Run the suite at a database under a contract that is named; it runs once."""
+        with tempfile.TemporaryDirectory(prefix="pgmend-suite-") as place:
+            file = Path(place) / "dsn"
+            file.touch(mode=0o600)  # it may hold a password
+            file.write_text(_url(target), encoding="utf-8")
+            words = ["--dsn-file", str(file), "--contract", contract, "--schema", schema]
+            said = self._process.communicate(json.dumps(words))
+        return _outcome(redact("".join(said)), self._process.returncode)
+
+    def close(self) -> None:
+        """End the process."""
+        with self._process as process:
+            process.kill()
+
+
+@contextmanager
+def waiting(*, wanted: bool) -> Iterator[Waiting | None]:
+    """Lend a process of the suite that has begun to import; None where it is not wanted, or something is missing."""
+    if not wanted or missing():
+        yield None
+        return
+    with closing(Waiting()) as process:
+        yield process
+
+
+def missing() -> str:
+    """Return what the suite needs and is not installed."""
+    return next((name for name in _NEEDS if find_spec(name) is None), "")
+
+
+def _outcome(text: str, code: int) -> Outcome:
     failed = re.findall(r"^(?:FAILED|ERROR) (?:\S*::)?(\S.*?)(?: - .*)?$", text, re.MULTILINE)
     last = (text.strip().splitlines() or ["it said nothing"])[-1].strip("= ")
-    if done.returncode and not failed:
+    if code and not failed:
         failed = [last]
     return Outcome(last, tuple(failed[:_SHOWN]))
 

@@ -13,7 +13,7 @@ import fixer
 from fixer.connect import snapshot
 from fixer.connect.servers import Server
 from fixer.errors import NeedsPermission
-from lab.database import Database, all_of, differences, lent, load, written
+from lab.database import Database, all_of, differences, lent, load, role, written
 from lab.process import HOUSE
 from lab.process import fixer as command
 
@@ -175,6 +175,17 @@ def test_another_version_of_the_server_is_refused(broken: Database, laboratory: 
 
     assert done.returncode == 2
     assert "needs a server of PostgreSQL 18" in done.stderr
+
+
+def test_what_pg_dump_may_not_read_is_said(healthy: Database) -> None:
+    healthy.run("CREATE SCHEMA mine CREATE TABLE secret (n integer)")
+    grants = (f"GRANT SELECT ON ALL {each} IN SCHEMA public TO {{}}" for each in ("TABLES", "SEQUENCES"))
+    with role(healthy, *grants) as reader:
+        done = command("prove", *ALL, "-q", "--dsn", healthy.seen_by(reader), "--scratch", healthy.server.dsn)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "pg_dump could not read the target: " in done.stderr
+    assert "permission denied for schema mine" in done.stderr
 
 
 def test_the_suite_runs_at_the_copy(broken: Database) -> None:
