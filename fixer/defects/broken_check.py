@@ -21,7 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Check, QName, Table
-from fixer.repair.constraints.checks import over_row, over_row_to_come, spelt, stands
+from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.sql.compose import SQL, Composable
@@ -56,7 +56,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
 
 
 def _broken(check: Check, table: QName, actual: Schema) -> Probe:
-    broken = SQL("NOT ({})").format(over_row_to_come(check, actual.tables[table]))
+    broken = SQL("NOT ({})").format(over_row(check, actual.tables[table]))
     return rows_where(actual, table, broken)
 
 

@@ -13,10 +13,10 @@ from decimal import Decimal
 from functools import lru_cache
 from operator import ge, gt
 
-from fixer.model.expression import CAST, canonical, of_row, parts_of, tail_of, unquoted
+from fixer.model.expression import CAST, as_texts, canonical, of_row, parts_of, parts_of_name, tail_of, unquoted
 from fixer.model.expression.bounds import measure
 from fixer.model.expression.patterns import pattern
-from fixer.model.table import Table
+from fixer.model.table import Column, Table
 from fixer.sql.compose import SQL
 from fixer.sql.types import fits, shape
 
@@ -38,8 +38,19 @@ _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 def over_row(text: str, table: Table) -> SQL:
-    """Return an expression of a check or an index over the row `t` of a table, as the plan leaves it."""
-    return SQL(of_row(text.strip(), table.name.name, table.columns))
+    """Return an expression of a check or an index over the row `t` of a table, as the plan leaves it.
+
+    It goes with the row of today too, which shows texts in place of an enum that the plan may be the one to create.
+    """
+    read = {column.name: column.read_as for column in _of_enums(table)}
+    types = {parts_of_name(column.full_type.removesuffix("[]")) for column in _of_enums(table)}
+    said = as_texts(text.strip(), read, types) if read else text.strip()
+    return SQL(of_row(said, table.name.name, table.columns))
+
+
+def _of_enums(table: Table) -> list[Column]:
+    """Return the columns that get an enum from the plan."""
+    return [c for c in table.columns.values() if c.enum and (c.now is not None or c.added)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from contextlib import closing
 import psycopg2
 import pytest
 from rich.console import Console
-from sqlalchemy import ARRAY, Column, Enum, MetaData
+from sqlalchemy import ARRAY, CheckConstraint, Column, Enum, Index, Integer, MetaData, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 import fixer
 from fixer.errors import NeedsPermission
@@ -51,6 +52,34 @@ def test_an_enum_of_another_schema_is_created_and_taken_back(laboratory: Laborat
     )
 
     assert outcome(laboratory, wanted, made, mode) == "mended"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("made", ["", "CREATE TYPE kind AS ENUM ('a''', 'B', 'c', 'd');"], ids=["to come", "there"])
+def test_texts_become_an_enum_that_checks_and_uniques_and_exclusions_name(
+    laboratory: Laboratory, made: str, mode: str
+) -> None:
+    made += """CREATE TABLE t (id serial PRIMARY KEY, n int, k text, ks text[]);
+        INSERT INTO t (n, k, ks) VALUES (1, 'a''', '{}'), (1, ' B ', '{c,NULL}'), (0, 'B', NULL), (3, NULL, '{}')"""
+    kind = Enum(*LABELS, name="kind")
+    wanted = contract(
+        t=(
+            key(), Column("n", Integer), Column("k", kind), Column("ks", ARRAY(kind)),
+            CheckConstraint("k <> 'B' OR n > 0"), CheckConstraint("'d'::kind <> ALL (ks)"),
+            Index("few", "n", unique=True, postgresql_where=text("k = 'B'")),
+            ExcludeConstraint((text("int4range(n, n + 1)"), "&&"), where="k IN ('B', 'd')"),
+        )
+    )  # fmt: skip
+
+    assert outcome(laboratory, wanted, made, mode) == "mended"
+
+
+def test_texts_are_not_compared_in_the_order_of_an_enum_to_come(laboratory: Laboratory) -> None:
+    made = "CREATE TABLE t (id serial PRIMARY KEY, k text); INSERT INTO t (k) VALUES ('small'), ('large')"
+    sizes = Enum("small", "medium", "large", name="size")
+    wanted = contract(t=(key(), Column("k", sizes), CheckConstraint("k < 'large'")))
+
+    assert "t could not be read" in outcome(laboratory, wanted, made, "atomic")
 
 
 def two(default: str | None = None) -> MetaData:

@@ -141,17 +141,31 @@ def with_relations(text: str, relations: Mapping[tuple[str, str], str]) -> str:
     return "".join(done)
 
 
-def as_texts(text: str, types: Collection[tuple[str, ...]]) -> str:
-    """Return an expression in which casts to types, by schema and name, are casts to text."""
+def as_texts(text: str, columns: Mapping[str, str], types: Collection[tuple[str, ...]]) -> str:
+    """Return an expression that reads columns as these types of text, and literals of `types`, by their names, as text.
 
-    def moved(found: re.Match[str]) -> str:
+    It is the expression itself if texts would be compared by their order, which a type may have of its own.
+    """
+
+    def cast(found: re.Match[str]) -> str:
         name = (unquoted(found["schema"] or ""), unquoted(found["type"] or ""))
         return "::text" if found["type"] and name in types else found[0]
 
-    return _CAST_TO.sub(moved, text)
+    def cell(found: re.Match[str]) -> str:
+        read = next((type_ for column, type_ in columns.items() if _means(found["name"], column)), "")
+        is_field = text[: found.start()].endswith(".")  # of a composite value
+        return f"({found[0]})::{read}" if read and not is_field else found[0]
+
+    said = _CAST_TO.sub(cast, _REFERENCE.sub(cell, text))
+    return text if _ORDERED.search(said) else said
 
 
 _CAST_TO = pattern(r"""'(?:[^']|'')*'|::(?P<schema>"(?:[^"]|"")*"|\w+)\.(?P<type>"(?:[^"]|"")*"|\w+)""")
+_ORDERED = pattern(
+    r"""::text\)*\s*(?:<(?!>)|>)  # a text before the operator, or after it
+      | (?:<=?|(?<!<)>=?)\s*\(*(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+)\)?::text""",
+    re.VERBOSE,
+)
 
 
 def of_row(text: str, table: str, columns: Iterable[str]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from fixer.model.expression import as_texts, parts_of_name, plain
+from fixer.model.expression import plain
 from fixer.model.table import Check, Table
 from fixer.sql import conditions
 from fixer.sql.compose import SQL
@@ -26,14 +24,6 @@ def names_match(check: Check, table: Table) -> Check | None:
 def over_row(check: Check, table: Table) -> SQL:
     """Return the expression of a check over the row `t` of a table, as the plan leaves it."""
     return conditions.over_row(check.expression, table)
-
-
-def over_row_to_come(check: Check, table: Table) -> SQL:
-    """Return the expression of a check over the row `t` of a table as it is foreseen: an enum to come is text."""
-    to_come = (table.columns[name] for name in check.columns if name in table.columns and table.columns[name].added)
-    enums = {parts_of_name(each.full_type.removesuffix("[]")) for each in to_come if each.enum}
-    said = as_texts(check.expression, enums) if enums else check.expression
-    return over_row(replace(check, expression=said), table)
 
 
 def spelt(check: Check) -> str:

@@ -14,7 +14,7 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import ApartCheck, ApartIndex
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
-from fixer.repair.constraints.checks import over_row_to_come
+from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.checks import spelt as spelt_check
 from fixer.repair.probe import parents, shown, within
 from fixer.sql import compose as q
@@ -148,7 +148,7 @@ class Rewriting:
 
     def _broken(self, check: Check, within: Composable = _ANYWHERE) -> Probe:
         """Return the probe for rows `within` a part that satisfy a check today and would break it."""
-        expression = SQL("({})").format(over_row_to_come(check, self.table))
+        expression = SQL("({})").format(over_row(check, self.table))
         sound = q.all_of([SQL("({})").format(self.where), SQL("{} IS NOT FALSE").format(expression)])
         broken = q.all_of([within, SQL("NOT {}").format(expression)])
         return self._probe(replace(self, where=sound)._rows(), broken)
