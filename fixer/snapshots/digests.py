@@ -61,14 +61,19 @@ class State:
     rows: dict[QName, tuple[int, object]]
     sequences: Mapping[QName, Counting] = field(default_factory=dict)
 
-    def differing(self, other: State) -> list[str]:
+    def differing(self, other: State, stays: Iterable[str] = ()) -> list[str]:
         """Return in words where another state differs from this: tables by their rows, definitions by their lines.
 
-        A sequence differs if it would give numbers again; one that stands further on is in `moved`.
+        A sequence differs if it would give numbers again; one that stands further on is in `moved`. A label of an enum
+        that `stays`, as undo says, is none.
         """
         tables = sorted(name for name in {*self.rows, *other.rows} if self.rows.get(name) != other.rows.get(name))
         back = (name for name, now in sorted(other.sequences.items()) if now.before(self.sequences.get(name, now)))
-        lines = [*(self.lines - other.lines), *(other.lines - self.lines)]
+        known = tuple(stays)
+        new = (
+            line for line in (other.lines - self.lines) if not any(e.startswith(f"the label {line} of ") for e in known)
+        )
+        lines = [*(self.lines - other.lines), *new]
         found = [*(f"the rows of {name}" for name in tables), *(f"the next number of {name}" for name in back)]
         return [*found, *lines[:5]]
 

@@ -54,6 +54,14 @@ class Proof:
         """Whether all was rehearsed, undo as well, and the contract held between."""
         return not (self.differing or self.left or self.failed or self.undo or self.lacking)
 
+    @property
+    def taken_back(self) -> str:
+        """What undo came to, in words."""
+        if self.undo or not self.plan.steps:
+            return self.undo or "there was nothing to undo"
+        stays = dict.fromkeys(step.shape.stays for step in self.plan.steps if step.shape.stays)
+        return "gave back what was there" + (f", but {', '.join(stays)} stays" if stays else "")
+
     def text(self) -> str:
         """Return it as JSON."""
         kept = {
@@ -70,7 +78,7 @@ class Proof:
             "left": list(self.left),
             "suite": self.suite,
             "failed": list(self.failed),
-            "undo": self.undo or "gave back what was there",
+            "undo": self.taken_back,
             "sequences": {str(name): {"before": b, "after": a} for name, (b, a) in self.sequences.items()},
             "lacking": list(self.lacking),
             "tables": {str(name): vars(each) for name, each in self.tables.items()},

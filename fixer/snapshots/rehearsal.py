@@ -215,11 +215,13 @@ class _Rehearsal:
             return Undone()
         link = self.there.link
         try:
-            undoing.undo(link.connection, run.run, target=link.target, settings=link.settings, progress=lambda _: None)
+            undone = undoing.undo(
+                link.connection, run.run, target=link.target, settings=link.settings, progress=lambda _: None
+            )
         except UndoRefused as error:
             return Undone(str(error))
         after = digests.of(link.connection)
-        apart = before.differing(after)
+        apart = before.differing(after, undone.stays)
         return Undone(f"undo left these otherwise: {'; '.join(apart)}" if apart else "", before.moved(after))
 
 

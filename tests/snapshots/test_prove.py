@@ -144,6 +144,20 @@ ALTER EVENT TRIGGER trace ENABLE ALWAYS
 """
 
 
+def test_a_label_that_undo_leaves_fails_no_proof(healthy: Database, tmp_path: Path) -> None:
+    (tmp_path / "moods.sql").write_text(
+        "CREATE TYPE mood AS ENUM ('a of b', 'c'); CREATE TABLE m (id integer PRIMARY KEY, mood mood)"
+    )
+    healthy.run("CREATE TYPE mood AS ENUM ('c'); CREATE TABLE m (id integer PRIMARY KEY, mood mood)")
+    code, proof, said = prove(healthy, tmp_path, *ALL, "--contract", tmp_path / "moods.sql")
+
+    assert (code, said, proof["undo"]) == (
+        0,
+        "",
+        "gave back what was there, but the label 'a of b' of public.mood stays",
+    )
+
+
 @pytest.mark.parametrize(
     ("act", "left"),
     [

@@ -16,6 +16,7 @@ from contracts.proof.databases.place import Given
 from contracts.proof.writing.inserting import insert
 from contracts.proof.writing.transactions import example, rolled_back
 from fixer.connect.servers import Server
+from fixer.defects._databases import SHELF_ROWS, shelves
 from lab.examples import further, kept, listened, oddities, ordinary, triggered
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of
@@ -287,3 +288,11 @@ def test_a_wound_is_red(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
     assert item in proof.red
+
+
+def test_a_null_may_be_refused_for_what_is_computed_from_it(make: Make, tmp_path: Path) -> None:
+    with place_of(make(shelves(), SHELF_ROWS), "fixer.defects._databases:shelves", tmp_path) as place:
+        proof = Proof(place, "bad_row")
+
+    assert "bad_row_is_refused[shelves-null-width]" in proof.green
+    assert proof.red == {}

@@ -63,11 +63,12 @@ def excuse_family(
 def is_right(cursor: Cursor, error: psycopg2.Error, bad: Bad, facts: Facts, row: Row) -> bool:
     """Return whether an error names what is bad about the row; the names of constraints are free.
 
-    A constraint may report the name of the partition or of the heir into which the row goes. PostgreSQL refuses a row
-    whose NULL gives it no place in any partition for that reason first. The savepoint pgmend_row stands before
-    what was refused.
+    A constraint may report the name of the partition or of the heir into which the row goes, and a NULL be refused in a
+    column that is computed from it. PostgreSQL refuses a row whose NULL gives it no place in any partition for that
+    reason first. The savepoint pgmend_row stands before what was refused.
     """
-    named = bad.kind != "null" or error.diag.column_name in (None, *bad.columns)
+    computed = (column.name for column in bad.table.columns if column.computed is not None)
+    named = bad.kind != "null" or error.diag.column_name in (None, *bad.columns, *computed)
     if error.pgcode == bad.sqlstate and error.diag.table_name in (None, bad.table.name):
         return named
     cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")  # so that the target can be asked
