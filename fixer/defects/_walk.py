@@ -96,12 +96,15 @@ def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[T
 
 
 def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column]]:
-    """Yield each nullable column that should be NOT NULL, except key columns: the primary key makes them NOT NULL.
+    """Yield each nullable column that should be NOT NULL, except of a key to come, which makes its columns so.
 
+    A key that stands may lack that in a damaged catalogue.
     A column whose NOT NULL is NOT VALID in a partition or an heir is nullable, whatever its own says.
     """
     for wanted, table in tables(actual, contract):
         in_key = wanted.primary_key.columns if wanted.primary_key else ()
+        key = table.primary_key
+        in_key = () if key and key.is_plain_key and set(key.columns) == {*in_key} else in_key
         for column in wanted.columns.values():
             found = table.columns.get(column.name)
             open_ = found and not found.not_null and column.name not in in_key

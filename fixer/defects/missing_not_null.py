@@ -13,19 +13,21 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, literal
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair
+from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
 from fixer.repair.constraints.online import FOR_COLUMNS, left_proof, not_null, proved_below, see_that_heirs_inherit
+from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-not-null"
 POINT = 4
 STAGE = Stage.PARTS
+_NAMED = 18  # from here on each NOT NULL is a constraint
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
@@ -44,6 +46,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Forbid NULL; refuse where the heirs cannot have it, too."""
     table, column = actual.tables[finding.table], finding.about.column
+    key = table.primary_key
+    lost = key and column in key.columns and not table.columns[column].not_null
+    if lost and actual.version >= _NAMED:  # its constraint stands, and is not added again
+        where = f"attrelid = {literal(q.quoted(table.name))}::regclass AND attname = {literal(column)}"
+        mark = f"UPDATE pg_catalog.pg_attribute SET attnotnull = true WHERE {where}"
+        return refuse(f"its primary key forbids that, and the catalogue lacks the mark: a superuser may run {mark};")
     see_that_heirs_inherit(table, [column], actual)
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
     if column in table.unproved and column in table.uninherited:  # PostgreSQL would also give it to heirs

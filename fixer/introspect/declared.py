@@ -158,11 +158,16 @@ def _of_all(constraint: Check | ForeignKey, proved: bool) -> bool:
 
 
 def _shape(table: s.Table) -> s.Table:
+    """Return what a table declares; its key forbids NULL, even where a damaged catalogue lacks the mark of that."""
+    key = table.primary_key.columns if table.primary_key else ()
     return s.Table(
         table.name,
         table.kind,
         persistence=table.persistence,
-        columns=table.columns,
+        columns={
+            name: replace(column, not_null=True) if name in key and not column.not_null else column
+            for name, column in table.columns.items()
+        },
         indexes=table.indexes,
         checks=table.checks,
         foreign_keys=table.foreign_keys,

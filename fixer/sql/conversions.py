@@ -250,7 +250,7 @@ def _to_moment(
 ) -> Conversion | str:
     if hints.timezone is None:
         return (
-            f"{wanted.name} holds moments without a zone, and the contract declares none:"
+            f"nothing says in which time zone the moments of {wanted.name} are:"
             ' say info={"timezone": "UTC"} (or the zone they were meant in)'
         )
     zone, type_ = Literal(hints.timezone), SQL(wanted.full_type)

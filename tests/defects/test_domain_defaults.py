@@ -62,6 +62,11 @@ CASES = {
         LAX + BARE + ROWS,
         "the default of the domain of c would break it",
     ),
+    "arrays of it, which is to demand more": (
+        STRICT + 'CREATE TABLE t (id integer PRIMARY KEY, c "d %"[]);',
+        LAX + BARE + ROWS,
+        "arrays are to hold it, so run first",
+    ),
     "arrays of it, which come with none": (
         LAX + 'CREATE TABLE t (id integer PRIMARY KEY, c "d %"[] UNIQUE);',
         LAX + BARE + ROWS,

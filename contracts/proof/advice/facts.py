@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import psycopg2
@@ -12,6 +12,7 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
+from contracts.proof.advice.defaults import refusal, unfit_defaults
 from contracts.proof.advice.judge import Judge
 from contracts.proof.advice.partitions import Partitions, partitions_of
 from contracts.proof.databases.place import Place
@@ -38,8 +39,9 @@ SELECT c.relname FROM heir h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
 """
 # The names of functions in the context of an error, which are spelt as SQL spells them.
 _FUNCTION = re.compile(r"^PL/pgSQL function (.+)\(\) line", re.MULTILINE)
-# Classes of errors: of cardinality, data, constraints, PL/pgSQL (which has that of an ASSERT), and WITH CHECK OPTION.
-_REFUSALS = ("21", "22", "23", "P0", "44")
+# Classes of errors: of cardinality, data, constraints, PL/pgSQL (which has that of an ASSERT), WITH CHECK OPTION, and
+# limits, which a trigger meets that calls itself without end.
+_REFUSALS = ("21", "22", "23", "P0", "44", "54")
 _OF_APPLICATION = re.compile(r"\w\.\w")
 _TRIGGERS = """
 SELECT coalesce(bool_or(p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype), false)
@@ -82,6 +84,7 @@ class Facts:
         self._groups: dict[Table, tuple[Group, ...]] = {}
         self._apart: dict[Table, tuple[Law, ...]] = {}
         self._filtered: dict[QName, bool] = {}
+        self._unfit: dict[QName, Mapping[str, str]] = {}
 
     def name(self, table: Table) -> QName:
         """Return the qualified name of a table in the target."""
@@ -152,6 +155,15 @@ class Facts:
         return self._groups[table]
 
     # --- what a refusal means
+
+    def unfit_default(self, name: QName, error: psycopg2.Error) -> str:
+        """Return the column of a table whose default is refused with this error, since it cannot hold that."""
+        if error.diag.context or not isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
+            return ""
+        if name not in self._unfit:
+            with self.cursor() as cursor:
+                self._unfit[name] = unfit_defaults(cursor, name)
+        return self._unfit[name].get(refusal(error), "")
 
     def is_refused_by_trigger(self, error: psycopg2.Error) -> bool:
         """Return whether a trigger, or a function that it calls, refuses what is written.

@@ -33,6 +33,8 @@ def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
         return f"rows of {name.name} need a setting of the session: {said(error)}"
     if isinstance(error, pg.FeatureNotSupported) and (diverted := why_declared(place, name, "INSERT")):
         return diverted  # a rule does something else instead, which returns no row
+    if column := facts_of(place).unfit_default(name, error):
+        return f"{name.name}.{column} cannot hold its own default: {said(error)}"
     if facts_of(place).is_refused_by_trigger(error):
         return f"a trigger refuses rows of {name.name}: {said(error)}"
     return None

@@ -18,7 +18,8 @@ from contracts.rows import Bad, Insertion, Row, resolved
 
 def back(cursor: Cursor, error: psycopg2.Error) -> None:
     """Return to the savepoint pgmend_row, so that the target can be asked; raise the error of a lost connection."""
-    if isinstance(error, psycopg2.OperationalError) and not isinstance(error, pg.QueryCanceled | pg.LockNotAvailable):
+    survived = pg.QueryCanceled | pg.LockNotAvailable | pg.StatementTooComplex
+    if isinstance(error, psycopg2.OperationalError) and not isinstance(error, survived):
         raise error
     cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")
 
