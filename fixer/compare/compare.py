@@ -73,7 +73,7 @@ def compare(
     compared = partial(_compared, contract=contract, count=count, stood=stood, rights=rights, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
     found = compared(actual, reading=reading)
-    if any(finding.vouched and finding.rows for finding in found.every):
+    if any(finding.vouched and finding.rows and finding.breaks for finding in found.every):
         reading = replace(reading, probes=WARY_PROBES)
         found = compared(actual, reading=reading)
     proved = prove(actual, contract.tables if deep else _doubtful_parents(found))
