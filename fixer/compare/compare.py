@@ -18,7 +18,7 @@ from fixer import defects
 from fixer.compare.choosing import judged, left_out, see_that_they_exist
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.identity import told_apart
-from fixer.compare.reading import Doubts, Measure, Reading, remembered
+from fixer.compare.reading import WARY_PROBES, Doubts, Measure, Reading, remembered
 from fixer.compare.standing import Stood, unasked
 from fixer.compare.unchanged import alike, still_alike
 from fixer.compare.unreadable import unreadable
@@ -26,11 +26,12 @@ from fixer.defects import DefectClass, Foreseeing
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.defect import Stage
+from fixer.model.expression import names_column
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema, Session
 from fixer.model.step import RefusalError, Repair, refuse
-from fixer.model.table import ForeignKey, QName
+from fixer.model.table import ForeignKey, Index, QName
 
 Candidate = tuple[DefectClass, Finding]
 Prover = Callable[[Schema, Iterable[QName]], Schema]  # returns a schema with the unique indexes that fail
@@ -62,7 +63,8 @@ def compare(
 ) -> Comparison:
     """Compare a database with its contract, and return the findings with their repairs.
 
-    `deep` reads rows even if a valid constraint guarantees them; `doubts` does so for these classes and tables.
+    `deep` reads rows even if a valid constraint guarantees them; `doubts` does so for these classes and tables. Where
+    some rows break such a constraint, those of all small tables are read.
     `prove` looks for unique indexes that fail: in all tables if `deep`, else where rows seem to lack their parents.
     `stood` looks for what stands over the columns of findings, `rights` for what may be repaired by this session.
     """
@@ -71,6 +73,9 @@ def compare(
     compared = partial(_compared, contract=contract, count=count, stood=stood, rights=rights, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
     found = compared(actual, reading=reading)
+    if any(finding.vouched and finding.rows and finding.breaks for finding in found.every):
+        reading = replace(reading, probes=WARY_PROBES)
+        found = compared(actual, reading=reading)
     proved = prove(actual, contract.tables if deep else _doubtful_parents(found))
     return found if proved is actual else compared(proved, reading=reading)
 
@@ -242,8 +247,14 @@ def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str]]) ->
     if finding.of_values:
         return bool(answer.error or answer.rows)
     if answer.error:
-        return not any((finding.table, column) in decided for column in columns_of(finding))
+        return not any(table == finding.table and _is_about(finding, column) for table, column in decided)
     return bool(answer.rows or not finding.only_with_rows)
+
+
+def _is_about(finding: Finding, column: str) -> bool:
+    """Return whether a finding is about a column, which an expression of its index may name."""
+    said = finding.part.tail + finding.part.exclusion if isinstance(finding.part, Index) else ""
+    return column in columns_of(finding) or names_column(said, column)
 
 
 def _answered(finding: Finding, answer: Count, future: Schema) -> Finding:

@@ -14,6 +14,7 @@ from fixer.model.table import QName
 # Limits of what a check without --deep reads although valid constraints guarantee it: that costs next to nothing.
 CHEAP_BYTES = 32 * 1024 * 1024
 CHEAP_PROBES = 64
+WARY_PROBES = 4096  # where rows were found that a valid constraint should have refused: triggers were off at some time
 
 Measure = Callable[[Iterable[QName]], Mapping[QName, int]]  # the bytes that tables occupy today
 Doubts = Set[tuple[str, QName]]  # defect classes and tables
@@ -26,6 +27,7 @@ class Reading:
     measure: Measure
     deep: bool = False
     doubts: Doubts = frozenset()
+    probes: int = CHEAP_PROBES  # of a stage, at most
 
     def is_asked_for(self, finding: Finding) -> bool:
         """Return whether the caller wants these rows read although a valid constraint guarantees them."""
@@ -46,7 +48,7 @@ class Reading:
                 else:
                     yield _rank(finding, future), number, finding
 
-        first = nsmallest(CHEAP_PROBES, doubtful())
+        first = nsmallest(self.probes, doubtful())
         kept += [(number, finding) for _, number, finding in first]
         return [finding for _, finding in sorted(kept, key=itemgetter(0))]
 
@@ -60,7 +62,7 @@ class Reading:
 
     def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
         # The catalogue's sizes may be old: they choose which tables to measure, and the measured sizes decide.
-        chosen = sorted(vouched, key=lambda finding: _rank(finding, future))[:CHEAP_PROBES]
+        chosen = sorted(vouched, key=lambda finding: _rank(finding, future))[: self.probes]
         today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
         sizes = self.measure(sorted(set(today.values())))
         cheap, budget = set[int](), CHEAP_BYTES

@@ -21,8 +21,9 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.constraints import conflicts, exclusions
+from fixer.repair.constraints.rewriting import new_cell
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import Composable
 from fixer.sql.uniques import by_overlap, stands_without_overlaps, told
 
 SLUG = "conflicting-rows"
@@ -83,7 +84,7 @@ def _filled(key: Index, table: Table, contract: Contract) -> Table:
             and value is not None
             and exclusions.names(key, column.name)
         ):
-            now = SQL("COALESCE({}, ({})::{})").format(q.today(found), value, SQL(column.full_type))
+            now = q.over(new_cell(found, value, where_null=True), column.name, q.today(found))
             table = table.with_column(replace(found, now=now))
     return table
 

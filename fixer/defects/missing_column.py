@@ -40,6 +40,8 @@ from fixer.repair.columns import (
 from fixer.repair.counting.coming import coming
 from fixer.repair.defaults.own_values import (
     added,
+    as_shown,
+    as_wanted,
     filled,
     foreseen,
     given,
@@ -79,8 +81,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             stands = as_it_stands(column, actual)
             value = given(table.name, column, stands, contract)
             twin = column_twin(table, wanted, column.name, contract.hints[table.name].of(column.name))
-            after = foreseen(column, value, table, wanted, actual.code)
-            condition = _lacking(stands, value, twin) or unfit(after, value, table, wanted, stands)
+            converted = as_wanted(value, table, contract, actual.version)
+            after = foreseen(column, value, converted, wanted, actual.code)
+            seen = as_wanted(value, as_shown(table), contract, actual.version)
+            condition = _lacking(stands, value, twin) or unfit(after, value, seen, wanted, stands)
             shown = tuple(ordered(table, each) for each in list(table.columns)[:1])
             readable = condition if not (untyped(column, actual) or is_to_come(column, actual)) else None
             asks = partial(Probe, q.rows_of(table), readable, shown) if readable else None
@@ -187,7 +191,8 @@ def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract)
     """Return the schema with the column."""
     column, table = finding.about.wanted, actual.tables[finding.table]
     value = given(finding.table, column, as_it_stands(column, actual), contract)
-    after = as_it_stands(foreseen(column, value, table, contract.tables[finding.table], actual.code), actual)
+    converted = as_wanted(value, table, contract, actual.version)
+    after = as_it_stands(foreseen(column, value, converted, contract.tables[finding.table], actual.code), actual)
     return actual.with_table(unread(table.with_column(after), after, actual))
 
 

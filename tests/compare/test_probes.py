@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 import fixer
 from fixer.compare import probes as rows
@@ -397,6 +398,15 @@ def test_what_cannot_be_asked_of_a_column_that_keeps_its_type_is_no_finding(labo
         assert found == {("wrong-type", "manual"), ("missing-check", "automatic")}
 
 
+def test_nor_is_it_of_an_expression_that_names_such_a_column(laboratory: Laboratory) -> None:
+    parts = Index("u", text("(n * 2)"), unique=True), ExcludeConstraint((text("int4range(n, n + 1)"), "&&"))
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run("CREATE TABLE t (id serial PRIMARY KEY, n bytea); INSERT INTO t (n) VALUES ('x')")
+        found = fixer.check(connection, contract(t=(key(), Column("n", Integer), *parts))).findings
+
+        assert {finding.slug for finding in found} == {"wrong-type", "missing-unique", "missing-exclusion"}
+
+
 def test_among_many_tables_without_rows_the_one_that_has_some_is_read(laboratory: Laboratory) -> None:
     names = [f"t{number}" for number in range(CHEAP_PROBES + 2)]
     made = ";".join(f"CREATE TABLE {name}(id serial PRIMARY KEY)" for name in names)
@@ -405,3 +415,17 @@ def test_among_many_tables_without_rows_the_one_that_has_some_is_read(laboratory
         found = fixer.check(connection, contract(**{name: (key(),) for name in names})).findings
 
         assert [(finding.slug, finding.table.name, finding.rows) for finding in found] == [("sequence-behind", "t5", 1)]
+
+
+def test_rows_that_break_one_valid_key_have_those_of_all_small_tables_read(laboratory: Laboratory) -> None:
+    names = [f"t{number:03}" for number in range(2 * CHEAP_PROBES)]
+    tables = {name: (key(), Column("p", ForeignKey("p.id"))) for name in names}
+    made = ";".join(f"CREATE TABLE {name}(id serial PRIMARY KEY, p int REFERENCES p)" for name in names)
+    wounded = "; ".join(f"INSERT INTO {name} (p) VALUES (9)" for name in names)
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(
+            f"CREATE TABLE p (id serial PRIMARY KEY); {made}; SET session_replication_role = replica; {wounded}"
+        )
+        found = fixer.check(connection, contract(p=(key(),), **tables)).findings
+
+        assert [finding.table.name for finding in found if finding.slug == "orphan-rows"] == names

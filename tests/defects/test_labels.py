@@ -74,6 +74,15 @@ def test_texts_become_an_enum_that_checks_and_uniques_and_exclusions_name(
     assert outcome(laboratory, wanted, made, mode) == "mended"
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_texts_that_are_null_get_a_label_that_an_exclusion_names(laboratory: Laboratory, mode: str) -> None:
+    made = "CREATE TABLE t (id serial PRIMARY KEY, n int, k text); INSERT INTO t (n, k) VALUES (1, 'B'), (1, NULL)"
+    kind = Column("k", Enum(*LABELS, name="kind"), nullable=False, server_default="d")
+    overlap = ExcludeConstraint((text("int4range(n, n + 1)"), "&&"), where="k = 'd'")
+
+    assert outcome(laboratory, contract(t=(key(), Column("n", Integer), kind, overlap)), made, mode) == "mended"
+
+
 def test_texts_are_not_compared_in_the_order_of_an_enum_to_come(laboratory: Laboratory) -> None:
     made = "CREATE TABLE t (id serial PRIMARY KEY, k text); INSERT INTO t (k) VALUES ('small'), ('large')"
     sizes = Enum("small", "medium", "large", name="size")

@@ -26,6 +26,7 @@ from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
 from fixer.repair.conversion.standing import bound
 from fixer.repair.conversion.values import (
+    as_converted,
     back_again,
     keep_spelling,
     keeps_digits,
@@ -42,7 +43,6 @@ from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import meaning
-from fixer.sql.conversions import trimmed
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import shape
 
@@ -273,23 +273,10 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
     schema = actual.without_foreign_keys(gone)
     table = without_beside(schema.tables[name], column)
     found = table.columns[column]
-    cell = q.today(found)
-    now = SQL("CASE WHEN {} THEN {} END").format(
-        q.over(understood(finding, way, actual), column, cell), q.over(way.value, column, cell)
-    )
-    if keeps_digits(found, way):
-        now = SQL("CASE WHEN {} THEN {}::text::numeric END").format(
-            q.over(understood(finding, way, actual), column, cell), cell
-        )
     wanted = contract.tables[name].columns[column]
-    if wanted.labels:  # the plan may be the one that creates the type
-        now = SQL("CASE WHEN {} THEN {} END").format(q.over(way.fits, column, cell), trimmed(cell))
-    if wanted.items:
-        now = SQL("CASE WHEN {} THEN {}::text[] END").format(q.over(way.fits, column, cell), cell)
     kept = found.default is not None and (found.generates or not wanted.sequence)  # else missing-generator is next
     default = wanted.default if kept else None
-    after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, items=wanted.items)
-    after = replace(after, default=default, now=now)
+    after = replace(as_converted(found, wanted, way), default=default)
     same = {meaning(check.expression) for check in contract.tables[name].checks}
     checks = tuple(check for check in table.checks if column not in check.columns or meaning(check.expression) in same)
     return schema.with_table(replace(table.with_column(after), checks=checks))

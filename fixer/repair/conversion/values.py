@@ -107,14 +107,35 @@ def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> C
     the infinities do not fit.
     """
     found = actual.tables[finding.table].columns[finding.about.column]
-    if keeps_digits(found, way):
-        return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(q.column(found.name))
-    return way.fits
+    return has_digits(q.column(found.name)) if keeps_digits(found, way) else way.fits
+
+
+def has_digits(cell: Composable) -> Composable:
+    """Return the condition that a float is a number, neither NaN nor infinite."""
+    return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(cell)
 
 
 def keeps_digits(found: Column, way: Conversion) -> bool:
     """Return whether all digits are kept, even in a column with room for more than the contract wants."""
     return family(found.base or found.type) == "float" and family(way.type) == "numeric"
+
+
+def as_converted(found: Column, wanted: Column, way: Conversion) -> Column:
+    """Return a column as its conversion leaves it, with its value over today's row; NULL where that does not fit.
+
+    The plan may be the one that creates an enum, so values of enums are read as texts.
+    """
+    cell, fits, value = q.today(found), way.fits, way.value
+    if keeps_digits(found, way):
+        fits, value = has_digits(q.column(found.name)), SQL("{}::text::numeric").format(q.column(found.name))
+    elif wanted.labels:
+        value = trimmed(q.column(found.name))
+    elif wanted.items:
+        value = SQL("{}::text[]").format(q.column(found.name))
+    now = SQL("CASE WHEN {} THEN {} END").format(q.over(fits, found.name, cell), q.over(value, found.name, cell))
+    return replace(
+        found, type=wanted.type, home=wanted.home, labels=wanted.labels, items=wanted.items, default=None, now=now
+    )
 
 
 def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:

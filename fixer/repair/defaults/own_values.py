@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.model.contract import Contract
-from fixer.model.expression import names_column
+from fixer.model.expression import as_texts, names_column, parts_of_name
 from fixer.model.expression.patterns import pattern
 from fixer.model.schema.code import Coded
 from fixer.model.step import Added, Effect, Fill, Hazard, Lock, Part, Phase, RefusalError, Shape, Step
@@ -20,11 +20,13 @@ from fixer.model.table import Column, QName, Table
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online
 from fixer.repair.constraints.domains import coming, refusing
+from fixer.repair.conversion.values import as_converted
 from fixer.repair.rows import filling
 from fixer.repair.shadow import dropped_beside, guard_of
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
+from fixer.sql.conversions import conversion
 from fixer.sql.types import family, shape
 
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
@@ -162,6 +164,8 @@ def unfit(after: Column, value: Composable | None, table: Table, wanted: Table, 
 
     It computes the value in every row, so that an error of it is found as well: one that is computed from others, or
     that the domain of the column may not take, as it stands or as it is to be.
+    It computes the value in every row of the table, which is one `as_shown`, so that an error of it is found as well:
+    one that is computed from others, or that the domain of the column, as it stands, may not take.
     """
     read, demands = read_by(value, wanted.columns), coming(after, stands)
     if demands and not read and not _draws(value):
@@ -170,12 +174,31 @@ def unfit(after: Column, value: Composable | None, table: Table, wanted: Table, 
         return SQL("pg_column_size(({})::{}) < 0").format(value or SQL("NULL"), SQL(after.full_type))
     if value is None or not read or after.enum or not can_be_foreseen(value, table, wanted):
         return None
-    there = [replace(table.columns[each], now=None, stored_as=None) for each in read]  # as q.rows_of shows them
+    there = [table.columns[each] for each in read]
     future = over_row(value, SQL(after.full_type), there)
     long = too_long(over_row(value, SQL("text"), there), after)
     null = SQL("{} IS NULL").format(future) if after.not_null else None
     computed = SQL("pg_column_size({}) < 0").format(future)  # it never is
-    return q.any_of([each for each in (long, null) if each is not None] or [computed])
+    odd = q.any_of([each for each in (long, null) if each is not None] or [computed])
+    # Rows with values that do not convert leave the table before it is computed.
+    stay = [SQL("({} IS NULL OR {} IS NOT NULL)").format(q.column(c.name), c.now) for c in there if c.now is not None]
+    return q.all_of([*stay, SQL("({})").format(odd)]) if stay else odd
+
+
+def as_wanted(value: Composable | None, table: Table, contract: Contract, version: int) -> Table:
+    """Return a table in which the columns that a value names are as the plan converts them, where it can."""
+    wanted, hints = contract.tables[table.name], contract.hints[table.name]
+    for name in read_by(value, wanted.columns):
+        found, right = table.columns.get(name), wanted.columns[name]
+        if found and not found.added and family(found.type) != family(right.type):
+            way = conversion(found, right, hints.of(name), version)
+            table = table if isinstance(way, str) else table.with_column(as_converted(found, right, way))
+    return table
+
+
+def as_shown(table: Table) -> Table:
+    """Return a table over whose rows `q.rows_of` is laid, which shows each column under its name."""
+    return replace(table, columns={n: replace(c, now=None, stored_as=None) for n, c in table.columns.items()})
 
 
 def can_be_foreseen(value: Composable | None, table: Table, wanted: Table) -> bool:
@@ -197,6 +220,11 @@ def too_long(value: Composable, column: Column) -> Composable | None:
 
 def over_row(value: Composable | None, type_: Composable, columns: Iterable[Column], alias: str = "t") -> Composable:
     """Return a value that names columns, as an expression over the row `alias`, which today may lack them."""
+    columns = list(columns)
+    enums = {c.name: c for c in columns if c.enum and c.now is not None}  # read as texts
+    if enums and isinstance(value, SQL):
+        types = {parts_of_name(c.full_type.removesuffix("[]")) for c in enums.values()}
+        value = SQL(as_texts(value.string, {name: c.read_as for name, c in enums.items()}, types))
     cells = SQL(", ").join(
         SQL("{} AS {}").format(q.today(c) if alias == "t" else q.column(c.name, alias), Identifier(c.name))
         for c in columns
