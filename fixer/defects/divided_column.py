@@ -16,11 +16,13 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import ColumnHints, Contract, TableHints
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import FoundColumn
 from fixer.model.table import Column, Table
+from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
@@ -52,6 +54,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[DividedColumn
                 about = DividedColumn(table.name, column, old, _way(old, wanted.columns[column], hints))
                 for finding, where in _divided(about):
                     yield replace(finding, asks=partial(rows_where, actual, table.name, where))
+                yield from _refused(about, table, actual, contract)
 
 
 def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Composable]]:
@@ -73,6 +76,23 @@ def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Com
         repair=refuse(f"only a person can tell whether {column} or {old} is right"),
     )
     yield differing, SQL("{}::text <> {}::text").format(q.column(old), q.column(column))
+
+
+def _refused(
+    about: DividedColumn, table: Table, actual: Schema, contract: Contract
+) -> Iterator[Finding[DividedColumn]]:
+    """Yield a finding for each constraint of the table that may refuse a copied value; those to come find it later."""
+    old, column, way = about.found.name, about.column, about.way
+    if isinstance(way, str):
+        return
+    where = SQL("{} IS NOT NULL AND {} IS NULL AND {}").format(q.column(old), q.column(column), way.fits)
+    cells = {column: new_cell(table.columns[column], way.value, where_null=False)}
+    as_it_stands = replace(contract, schema=contract.schema.with_table(table))
+    write = f"UPDATE {q.quoted(table.name)} SET {as_needed(column)} = … WHERE {as_needed(column)} IS NULL"
+    for what, asks in Rewriting(table, cells, where, fills=True).refused(actual, as_it_stands):
+        message = f"{table.name.name}.{column} should hold what its legacy column {old} holds; {what} would refuse it"
+        why = refuse(f"write other values, as by {write}, or drop what refuses them")
+        yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why, aspect=what)
 
 
 def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:

@@ -13,7 +13,7 @@ from functools import partial
 
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Part, Phase, Room, Step
-from fixer.model.table import Column, QName, Sequence
+from fixer.model.table import Column, QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
@@ -80,9 +80,14 @@ def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:
         (key.table, here)
         for key in (*wanted.incoming(table), *actual.incoming(table))
         for here, there in key.pairs
-        if there == column and (key.table in actual.tables or key.table in wanted.tables)
+        if there == column and _holds(actual.tables.get(key.table), here)
     }
     return tuple(_held_by(*reference, actual) for reference in sorted(references))
+
+
+def _holds(table: Table | None, column: str) -> bool:
+    """Return whether a table holds values in a column: one that is missing, or to come, has none."""
+    return bool(table and not table.created and column in table.columns)
 
 
 def _held_by(table: QName, column: str, actual: Schema) -> Composable:

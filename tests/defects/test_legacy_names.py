@@ -12,6 +12,8 @@ import fixer
 from fixer.model.plan import MODES
 from lab.database import Database, all_of, differences
 from lab.examples.models import contract, integer, key, once_called
+from lab.laboratory import Laboratory
+from lab.outcomes import outcome
 
 MADE = """
 CREATE TABLE people (id serial PRIMARY KEY, boss_id integer REFERENCES people);
@@ -41,3 +43,21 @@ def test_tables_that_reference_each_other_are_renamed_without_a_hazard(empty: Da
         assert (run.ok, {step.hazard for step in run.steps}) == (True, {None})
         fixer.undo(connection, 1)
         assert differences(before, empty) == []
+
+
+REFUSING = {
+    "a foreign key": ("CREATE TABLE u (n int UNIQUE); INSERT INTO u VALUES (3)", "FOREIGN KEY (n) REFERENCES u (n)"),
+    "a unique": ("UPDATE t SET old = 3", "UNIQUE (n)"),
+    "a check": ("UPDATE t SET old = -3 WHERE id = 1", "CHECK (n > 0)"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("made", "constraint"), REFUSING.values(), ids=REFUSING.keys())
+def test_what_refuses_a_copied_value_is_said(laboratory: Laboratory, made: str, constraint: str, mode: str) -> None:
+    wanted = contract(t=(key(), integer("n", info={"legacy_names": ["old"]})))
+    rows = "CREATE TABLE t (id serial PRIMARY KEY, n integer, old integer); INSERT INTO t (n, old) VALUES (NULL, 1)"
+    ended = outcome(laboratory, wanted, f"{rows}, (3, 3); {made}; ALTER TABLE t ADD {constraint}", mode)
+
+    assert f"t.n should hold what its legacy column old holds; {constraint.partition(' REF')[0]} (t_n_" in ended
+    assert 'would refuse it: write other values, as by UPDATE "public"."t" SET n = … WHERE n IS NULL' in ended

@@ -438,3 +438,13 @@ def test_a_sequence_of_a_table_and_its_partitions_is_theirs_under_a_legacy_name(
 
     assert empty.ask("SELECT pg_get_serial_sequence('t', 'id')") == "public.old_id_seq"
     assert slugs(empty.dsn, wanted) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_numbers_are_not_looked_for_in_a_table_that_is_left_out(empty: Database, mode: str) -> None:
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES")
+    empty.run("ALTER TABLE t ALTER id DROP DEFAULT")
+    wanted = contract(t=(key(),), u=(key(), Column("t_id", ForeignKey("t.id"))))
+    fixer.apply(engine(empty.dsn), wanted, mode=mode, skip=["missing-table:public.u"])
+
+    assert empty.ask("INSERT INTO t DEFAULT VALUES RETURNING id") == 2
