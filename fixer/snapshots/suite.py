@@ -38,7 +38,8 @@ class Waiting:
     """A process of the suite, which waits for its database once it has imported what it needs."""
 
     def __init__(self) -> None:
-        command, pipe = [sys.executable, "-m", "contracts.waiting"], subprocess.PIPE
+        # -P: what a project calls contracts is not ours.
+        command, pipe = [sys.executable, "-P", "-m", "contracts.waiting"], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def run(self, target: Target, contract: str, schema: str) -> Outcome:

@@ -209,3 +209,15 @@ def test_the_suite_runs_at_the_copy(broken: Database) -> None:
     assert " passed" in proof.suite
     assert all(before < after for before, after in proof.sequences.values())
     assert {name.name for name in proof.sequences} == {"paper_trades_id_seq"}  # from which the suite drew numbers
+
+
+def test_the_suite_is_ours_whatever_a_project_calls_contracts(healthy: Database, tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "__init__.py").write_text("raise SystemExit('theirs')")
+    (tmp_path / "wanted.sql").write_text("CREATE TABLE m (id integer PRIMARY KEY)")
+    healthy.run("CREATE TABLE m (id integer NOT NULL)")
+    at = ("--contract", "wanted.sql", "--dsn", healthy.dsn, "--scratch", healthy.server.dsn)
+    done = command("prove", *ALL, *at, cwd=tmp_path)
+
+    assert "theirs" not in done.stdout
+    assert done.returncode == 0
