@@ -14,7 +14,7 @@ from fixer.model.schema.code import Code, Coded, FoundCode, Kind, OfCode, same
 from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
 from fixer.model.table import QName
 from fixer.repair.constraints import partitions
-from fixer.repair.owners import new_owner, see_that_it_may_create
+from fixer.repair.owners import keeper, new_owner, see_that_it_may_create
 from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composed, Identifier
 
@@ -184,7 +184,8 @@ def is_late(code: Code, actual: Schema, contract: Contract) -> bool:
 
 def creating(code: Code, phase: Phase, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the step that creates a function or a view, and gives it to the role that owns most tables."""
-    given = new_owner(actual.owner_of_most(contract.tables), code.key.schema, actual)
+    owner = actual.owner_of_most(contract.tables)
+    given = new_owner(owner, code.key.schema, actual) or keeper(owner, actual)
     statements: list[SQL | Composed] = [SQL(_as_new(each)) for each in code.create]
     if code.closed:
         statements.append(SQL(f"REVOKE ALL ON ROUTINE {code.spelt} FROM PUBLIC"))

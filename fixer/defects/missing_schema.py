@@ -21,7 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
-from fixer.repair.owners import new_owner
+from fixer.repair.owners import keeper, new_owner
 from fixer.sql.compose import SQL, Composable, Identifier
 
 if TYPE_CHECKING:
@@ -58,9 +58,12 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         return refuse(
             f"GRANT CREATE ON DATABASE {database} TO {role}, which may not create {as_needed(name)}; then plan again"
         )
-    made = SQL("CREATE SCHEMA {}").format(Identifier(name))
+    owner = actual.owner_of_most(contract.tables)
+    made, mine = SQL("CREATE SCHEMA {}").format(Identifier(name)), keeper(owner, actual)
+    if mine:
+        made += SQL(" AUTHORIZATION {}").format(Identifier(mine))
     create = Step(Phase.SCHEMAS, finding.table, f"create the schema {name}", made, Lock.NONE, Hazard.CREATES_SCHEMA)
-    if not (owner := new_owner(actual.owner_of_most(contract.tables), "", actual)):
+    if not (owner := new_owner(owner, "", actual)):
         return Repair.of((create,))
     give = SQL("ALTER SCHEMA {} OWNER TO {}").format(Identifier(name), Identifier(owner))
     given = Step(Phase.SCHEMAS, finding.table, f"give the schema {name} to {owner}", give, Lock.NONE)

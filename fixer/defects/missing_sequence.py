@@ -24,7 +24,7 @@ from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
 from fixer.repair.columns import calls, stands_apart
 from fixer.repair.counting.attaching import let_count_by, own
-from fixer.repair.owners import giving, see_that_it_may_create
+from fixer.repair.owners import belonging, see_that_it_may_create
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -115,9 +115,9 @@ def _renaming(found: QName, wanted: QName) -> str:
 def _steps(about: MissingSequence, actual: Schema, contract: Contract) -> Iterator[Step]:
     name = about.wanted.name
     create, first = ddl.create_sequence(about.wanted), "" if about.callers else f", from {about.wanted.start} on"
-    yield Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}{first}", create, Lock.NONE)
+    step = Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}{first}", create, Lock.NONE)
     owner = actual.owner_of_most(about.callers) or actual.owner_of_most(contract.tables)
-    yield from giving("SEQUENCE", name, owner, actual, Phase.SEQUENCES, about.table)
+    yield from belonging(step, "SEQUENCE", name, owner, actual)
     for caller in about.callers:
         olds = (caller._replace(name=old) for old in contract.hints[caller].legacy_names)
         if any(each in actual.tables for each in (caller, *olds)):

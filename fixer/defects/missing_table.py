@@ -33,7 +33,7 @@ from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.counting.attaching import wire
 from fixer.repair.counting.coming import coming
-from fixer.repair.owners import giving
+from fixer.repair.owners import belonging
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -113,11 +113,11 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
-    given = giving("TABLE", finding.table, owner, actual, Phase.TABLES)
+    created = belonging(create, "TABLE", finding.table, owner, actual)
     parts = partitions.creating(below, actual, owner)
     wired = [wire(counter, finding.table, column, only=False) for column, counter in shared.items()]
     before, after = ([step for each in counters for step in getattr(each, when)] for when in ("before", "after"))
-    return Repair.of((*types, *before, create, *given, *parts, *wired, *after))
+    return Repair.of((*types, *before, *created, *parts, *wired, *after))
 
 
 def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:

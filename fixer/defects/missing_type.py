@@ -20,7 +20,7 @@ from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
 from fixer.repair.columns import apart_from_multirange, in_full, named, names_type
-from fixer.repair.owners import giving, see_that_it_may_create
+from fixer.repair.owners import belonging, see_that_it_may_create
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
@@ -69,7 +69,7 @@ def repair(finding: Finding[MissingType], actual: Schema, contract: Contract) ->
     block = q.Block(SQL("BEGIN\n    {}\nEND").format(made)) + SQL("")
     create = Step(Phase.TYPES, name, f"create the type {name.name}", block, Lock.NONE)
     owner = actual.owner_of_most(contract.tables)
-    return Repair.of((create, *giving("TYPE", name, owner, actual, Phase.TYPES)))
+    return Repair.of(belonging(create, "TYPE", name, owner, actual))
 
 
 def _creating(name: QName, actual: Schema, contract: Contract) -> Composable:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase, RefusalError, Step
+from fixer.model.step import Lock, RefusalError, Step
 from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.by_hand import of_another
@@ -41,14 +42,22 @@ def new_owner(owner: str, schema: str, actual: Schema) -> str:
     raise RefusalError(f"GRANT CREATE ON {where} TO {whose}, to whom it would belong; then plan again")
 
 
-def giving(
-    word: str, name: QName, owner: str, actual: Schema, phase: Phase, table: QName | None = None
-) -> Iterator[Step]:
-    """Yield the step that gives something new, which SQL calls by a word such as TYPE, to its owner.
+def belonging(create: Step, word: str, name: QName, owner: str, actual: Schema) -> Iterator[Step]:
+    """Yield the step that creates something, which SQL calls by a word such as TYPE, and what gives it to its owner.
 
-    Raises RefusalError as `new_owner` does.
+    If that is this role, the first does both, for another role may apply the plan. Raises RefusalError as `new_owner`
+    does.
     """
-    if owner := new_owner(owner, name.schema, actual):
-        action = SQL("ALTER {} {} OWNER TO {}").format(SQL(word), q.name(name), Identifier(owner))
+    given = new_owner(owner, name.schema, actual)
+    mine = keeper(owner, actual)
+    action = SQL("ALTER {} {} OWNER TO {}").format(SQL(word), q.name(name), Identifier(given or mine))
+    yield replace(create, sql=create.sql + SQL(";\n") + action) if mine else create
+    if given:
         lock = Lock.ACCESS_EXCLUSIVE if word == "TABLE" else Lock.NONE
-        yield Step(phase, table or name, f"give the {word.lower()} {name.name} to {owner}", action, lock)
+        yield Step(create.phase, create.table, f"give the {word.lower()} {name.name} to {given}", action, lock)
+
+
+def keeper(owner: str, actual: Schema) -> str:
+    """Return this role if it is the owner of something new, or nobody is known to be; empty for a superuser."""
+    session = actual.session
+    return session.role if session and not session.superuser and owner in ("", session.role) else ""

@@ -16,7 +16,7 @@ from fixer.repair.counting.options import as_declared, fresh, reach
 from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, set_aside
-from fixer.repair.owners import giving
+from fixer.repair.owners import belonging
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -137,8 +137,10 @@ def give_generator(
         yield from _let_go_on(name, table, column, _widest(counted, actual.sequences[name].type), like, actual)
     else:
         create = ddl.create_sequence(fresh(name, counted, like, column.type))
-        yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
-        yield from _handed_over(name, table, actual)
+        step = Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
+        # OWNED BY requires the owner of the table. If that is out of reach, nothing can be done: the run says so first.
+        owner = actual.tables[table].owner if actual.tables[table].owned else ""
+        yield from belonging(step, "SEQUENCE", name, owner, actual)
     if exists and _stays_apart(name, table, actual):
         yield let_count_by(name, table)
     else:
@@ -228,13 +230,6 @@ def numbered_in_batches(
         effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
     return (first, *(part.atomic for part in give_generator(table, counting, there, like=like)), fill)
-
-
-def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
-    """Yield the step that gives a new sequence to the table's owner, because OWNED BY requires the same owner."""
-    there = actual.tables[table]
-    if there.owned:  # else nothing of it can be done: the run says so first
-        yield from giving("SEQUENCE", name, there.owner, actual, Phase.GENERATORS, table)
 
 
 def _widest(*types: str) -> str:

@@ -15,7 +15,7 @@ from lab.process import fixer
 TABLE = "CREATE TABLE t (id serial PRIMARY KEY, a integer, b integer);"
 BEYOND = """
 CREATE AGGREGATE total(integer) (SFUNC = int4pl, STYPE = integer);
-CREATE RULE "no %" AS ON DELETE TO t DO INSTEAD NOTHING;
+CREATE OPERATOR === (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq);
 CREATE STATISTICS pairs ON a, b FROM t;
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO pg_monitor;
 """
@@ -57,13 +57,16 @@ def test_what_is_not_compared_is_counted_and_what_lacks_is_found(empty: Database
     assert isinstance(beyond, list)
 
     assert line == (
-        "! their definitions are not compared with the contract: 1 aggregate, 1 default privilege, 1 rule,"
+        "! their definitions are not compared with the contract: 1 aggregate, 1 default privilege, 1 operator,"
         " 1 statistics object"
     )
     there = {str(each["kind"]): each["there"] for each in beyond}
     assert there["statistics object"] is True
-    assert [there[kind] for kind in ("aggregate", "rule")] == [False, False]
-    assert lacking(document) == {"aggregate public.total(integer)": "error", 'rule "no %" on public.t': "error"}
+    assert [there[kind] for kind in ("aggregate", "operator")] == [False, False]
+    assert lacking(document) == {
+        "aggregate public.total(integer)": "error",
+        "operator public.===(integer,integer)": "error",
+    }
     assert document["ok"] is False
 
 

@@ -11,7 +11,7 @@ from fixer.model.schema import Partition, Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
-from fixer.repair.owners import giving
+from fixer.repair.owners import belonging
 from fixer.sql import compose as q
 from fixer.sql import ddl
 
@@ -57,8 +57,9 @@ def creating(parts: Iterable[Partition], actual: Schema, owner: str, touches: tu
     """Yield the steps that create partitions, and give them to the owner of what they are parts of."""
     for part in parts:
         title = f"create {part.name.name} as a partition of {part.of.name}"
-        yield Step(Phase.TABLES, part.name, title, ddl.create_partition(part), Lock.ACCESS_EXCLUSIVE, touches=touches)
-        yield from giving("TABLE", part.name, owner, actual, Phase.TABLES)
+        create = ddl.create_partition(part)
+        step = Step(Phase.TABLES, part.name, title, create, Lock.ACCESS_EXCLUSIVE, touches=touches)
+        yield from belonging(step, "TABLE", part.name, owner, actual)
 
 
 def foreseen(parts: Iterable[Partition], actual: Schema, contract: Contract) -> Schema:

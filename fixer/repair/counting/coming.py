@@ -12,7 +12,7 @@ from fixer.model.step import Lock, Phase, Step
 from fixer.model.table import Column, QName
 from fixer.repair.counting.attaching import let_count, let_count_by, own
 from fixer.repair.counting.options import is_plain
-from fixer.repair.owners import giving
+from fixer.repair.owners import belonging
 from fixer.sql import compose as q
 from fixer.sql import ddl
 
@@ -53,6 +53,6 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
     name = QName(table.schema, ddl.free_relation_name(actual, table, sequence.name.name))
     create = ddl.create_sequence(replace(sequence, name=name))
     first = Step(Phase.SEQUENCES, table, f"create the sequence {name.name}", create, Lock.NONE)
-    before = (first, *giving("SEQUENCE", name, owner, actual, Phase.SEQUENCES, table))
+    before = tuple(belonging(first, "SEQUENCE", name, owner, actual))
     counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
     return Coming(table, counting, before, (own(name, table, column.name),), serial=True)
