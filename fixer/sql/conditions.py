@@ -44,7 +44,8 @@ def over_row(text: str, table: Table) -> SQL:
     """
     read = {column.name: column.read_as for column in _of_enums(table)}
     types = {parts_of_name(column.full_type.removesuffix("[]")) for column in _of_enums(table)}
-    said = as_texts(text.strip(), read, types) if read else text.strip()
+    empty = all(column.added for column in _of_enums(table))
+    said = as_texts(text.strip(), read, types, empty=empty) if read else text.strip()
     return SQL(of_row(said, table.name.name, table.columns))
 
 

@@ -141,10 +141,11 @@ def with_relations(text: str, relations: Mapping[tuple[str, str], str]) -> str:
     return "".join(done)
 
 
-def as_texts(text: str, columns: Mapping[str, str], types: Collection[tuple[str, ...]]) -> str:
+def as_texts(text: str, columns: Mapping[str, str], types: Collection[tuple[str, ...]], *, empty: bool = False) -> str:
     """Return an expression that reads columns as these types of text, and literals of `types`, by their names, as text.
 
-    It is the expression itself if texts would be compared by their order, which a type may have of its own.
+    It is the expression itself if texts would be compared by their order, which a type may have of its own; but not if
+    all these columns are `empty`, and so have none.
     """
 
     def cast(found: re.Match[str]) -> str:
@@ -157,7 +158,7 @@ def as_texts(text: str, columns: Mapping[str, str], types: Collection[tuple[str,
         return f"({found[0]})::{read}" if read and not is_field else found[0]
 
     said = _CAST_TO.sub(cast, _REFERENCE.sub(cell, text))
-    return text if _ORDERED.search(said) else said
+    return text if not empty and _ORDERED.search(said) else said
 
 
 _CAST_TO = pattern(r"""'(?:[^']|'')*'|::(?P<schema>"(?:[^"]|"")*"|\w+)\.(?P<type>"(?:[^"]|"")*"|\w+)""")

@@ -162,10 +162,8 @@ def _draws(value: Composable | None) -> bool:
 def unfit(after: Column, value: Composable | None, table: Table, wanted: Table, stands: Column) -> Composable | None:
     """Return the condition for rows in which a column to come cannot hold its value; None if all can.
 
-    It computes the value in every row, so that an error of it is found as well: one that is computed from others, or
-    that the domain of the column may not take, as it stands or as it is to be.
     It computes the value in every row of the table, which is one `as_shown`, so that an error of it is found as well:
-    one that is computed from others, or that the domain of the column, as it stands, may not take.
+    one that is computed from others, or that the domain of the column may not take, as it stands or as it is to be.
     """
     read, demands = read_by(value, wanted.columns), coming(after, stands)
     if demands and not read and not _draws(value):
