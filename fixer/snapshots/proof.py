@@ -57,10 +57,8 @@ class Proof:
     @property
     def taken_back(self) -> str:
         """What undo came to, in words."""
-        if self.undo or not self.plan.steps:
-            return self.undo or "there was nothing to undo"
         stays = dict.fromkeys(step.shape.stays for step in self.plan.steps if step.shape.stays)
-        return "gave back what was there" + (f", but {', '.join(stays)} stays" if stays else "")
+        return self.undo or "gave back what was there" + (f", but {', '.join(stays)} stays" if stays else "")
 
     def text(self) -> str:
         """Return it as JSON."""

@@ -82,7 +82,7 @@ def _told(proof: Proof) -> Iterator[str]:
     yield from (f"the copy cannot have {each}" for each in proof.lacking)
     yield f"contract suite: {proof.suite}"
     yield from (f"failed: {each}" for each in proof.failed)
-    yield f"undo: {proof.taken_back}"
+    yield f"undo: {proof.taken_back if plan.steps else 'there was nothing to undo'}"
     for name, (before, after) in proof.sequences.items():
         yield f"  {name} gives {after} next, {before} before the run: the suite drew numbers, and undo takes none back"
     yield "Not rehearsed: the rights of the role, and what others write meanwhile."
