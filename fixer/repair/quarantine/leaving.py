@@ -28,25 +28,10 @@ def move(
 
     `coming` are the keys of the table to itself that the plan adds; online, they stand by then.
     """
-    condition, reason = going.condition, going.reason
-    step = Step(
-        phase=phase,
-        table=table.name,
-        title=f"move {counted(going.rows)} of {table.name.name} to quarantine: {reason}",
-        sql=SQL(""),
-        lock=Lock.ROW_EXCLUSIVE,
-        hazard=Hazard.MOVES_ROWS,
-        effect=Effect(rows=going.rows, moves=True),
-        expects=going.expected,
-        follows=going.follows,
-        repeats=going.repeats,
-        after=going.after,
-    )
+    step, condition, told = _moving(phase, table.name, going), going.condition, going.told or Literal(going.reason)
 
     def statement(where: Composable) -> Composable:
-        return move_statement(
-            table, quarantine_table(table.name), where, going.told or Literal(reason), early=phase < Phase.CONVERT
-        )
+        return move_statement(table, quarantine_table(table.name), where, told, early=phase < Phase.CONVERT)
 
     guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]
@@ -64,6 +49,23 @@ def move(
     return step.online_as((at_once,)) if coming else step
 
 
+def _moving(phase: Phase, table: QName, going: Going) -> Step:
+    """Return the step that moves rows of a table, without its statement."""
+    return Step(
+        phase=phase,
+        table=table,
+        title=f"move {counted(going.rows)} of {table.name} to quarantine: {going.reason}",
+        sql=SQL(""),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.MOVES_ROWS,
+        effect=Effect(rows=going.rows, moves=True),
+        expects=going.expected,
+        follows=going.follows,
+        repeats=going.repeats,
+        after=going.after,
+    )
+
+
 def move_jointly(
     phase: Phase, actual: Schema, leaving: Mapping[QName, Going], closed: Composable, known: Guards
 ) -> Iterator[Part]:
@@ -74,19 +76,12 @@ def move_jointly(
     """
     *first, last = leaving
     for name, going in leaving.items():
-        step = Step(
-            phase=phase,
-            table=name,
-            title=f"move {counted(going.rows)} of {name.name} to quarantine: {going.reason}",
+        step = replace(
+            _moving(phase, name, going),
             sql=_jointly(phase, actual.tables[name], going, {each: leaving[each] for each in first}, name == last),
-            lock=Lock.ROW_EXCLUSIVE,
             touches=tuple(each for each in leaving if each != name),
-            hazard=Hazard.MOVES_ROWS,
             effect=Effect(rows=going.rows, moves=True, jointly=True),
-            expects=going.expected,
             follows=True,
-            repeats=going.repeats,
-            after=going.after,
             closed=closed if name == last else None,
         )
         yield _alone_at_it(step, going.condition, known[name])
