@@ -96,6 +96,8 @@ def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]
         for first in (0, 1) if f != "boolean" else (0,):
             place = f"{name}::integer" + ("" if first else " + 1")
             yield f"for places from {first}: ", f"(ARRAY[{labels}])[{place}]::{type_}"
+    elif f == "integer" and w == "uuid":
+        yield "for its digits at the end: ", f"lpad({name}::text, 32, '0')::uuid"
     elif "money" in (f, w) and {f, w} & set(_COUNTS):  # casts to and from numeric alone
         yield "", f"{name}::numeric::{type_}"
     else:

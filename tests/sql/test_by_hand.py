@@ -105,3 +105,13 @@ def test_seconds_and_milliseconds_are_both_offered(empty: Database) -> None:
                 {statement} SELECT extract(epoch FROM "a Column")::integer FROM "odd ""name" """
             )
             assert cells == [(90,)], wanted
+
+
+def test_integers_become_uuids_of_their_digits(empty: Database) -> None:
+    (statement,) = statements("bigint", "uuid")
+    came = empty.run(
+        f"""CREATE TABLE "odd ""name" AS SELECT 4711::bigint AS "a Column"; {statement}
+        SELECT "a Column"::text FROM "odd ""name" """
+    )
+
+    assert came == [("00000000-0000-0000-0000-000000004711",)]
