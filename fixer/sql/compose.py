@@ -92,7 +92,7 @@ def not_distinct(table: Table, of: str, left: str, right: str) -> Composed:
 
 def is_value(table: Table, of: str, value: Composable, alias: str = "t") -> Composed:
     """Return the condition that a column of the row `alias` has a value."""
-    return SQL("{} {} {}").format(column(of, alias), SQL(equalities(table, [of])[0]), value)
+    return SQL("{} {} ({})").format(column(of, alias), SQL(equalities(table, [of])[0]), value)
 
 
 def is_null(of: str) -> Composed:

@@ -33,7 +33,7 @@ def is_row(table: Table, values: Iterable[tuple[str, Composable]]) -> Composed:
     """Return the condition that a row has these values, whatever the path."""
     signs = {"=": "OPERATOR(pg_catalog.=)"}
     return q.all_of(
-        SQL("{} {} {}").format(q.Identifier(column), SQL(signs.get(sign, sign)), value)
+        SQL("{} {} ({})").format(q.Identifier(column), SQL(signs.get(sign, sign)), value)
         for column, value in values
         for sign in q.equalities(table, [column])
     )
