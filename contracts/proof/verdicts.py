@@ -10,7 +10,7 @@ from contracts.proof.cases import Case
 from fixer.connect.redact import redact
 from fixer.contract.project import contract_named
 from fixer.model.finding import Finding
-from fixer.model.obstacle import Below, Rule, Trigger
+from fixer.model.obstacle import FIRING, Below, Rule, Trigger
 from fixer.model.report import Report
 from fixer.model.table import Check, ForeignKey, Index, QName
 from fixer.report.findings import evidence
@@ -58,7 +58,7 @@ def _acting(report: Report, name: QName) -> tuple[str, ...]:
     return tuple(
         f"the {o.name}" if isinstance(o, Below) else f"the {o.kind} {o.name} of {name.name}"
         for o in acting
-        if o.enabled in ("O", "A")
+        if o.enabled in FIRING
     )
 
 

@@ -16,7 +16,7 @@ from fixer.defects._ledger import LEDGER_ROWS, ledger
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
-from fixer.model.obstacle import Rule
+from fixer.model.obstacle import FIRING, Rule
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Kind
 from fixer.model.step import Repair, refuse
@@ -28,24 +28,21 @@ from fixer.sql.compose import SQL, Composable
 SLUG = "rogue-rule"
 POINT = 5
 STAGE = Stage.PARTS
-FIRING = ("O", "A")
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the rules that fire; one that takes the place of every such statement is an error."""
     for _, table in walk.tables(actual, contract, alike=True):
         for rule in table.obstacles:
-            if isinstance(rule, Rule) and rule.enabled in FIRING and not _is_meant(contract, table, rule):
+            if isinstance(rule, Rule) and rule.enabled in FIRING:
+                if code.declares(contract, Kind.RULE, table.name, rule.name):
+                    continue
                 message = f"{table.name.name} should keep what is written, the rule {rule.name} says ON {rule.does}"
                 always = "DO INSTEAD" in rule.does and "WHERE" not in rule.does
                 why = f"drop it, or run: ALTER TABLE {q.quoted(table.name)} DISABLE RULE {q.quoted([rule.name])}"
                 severity = "error" if always else "warning"
                 about, left = OfTable(table.name), refuse(why)
                 yield Finding(SLUG, POINT, about, message, severity=severity, repair=left, aspect=rule.name)
-
-
-def _is_meant(contract: Contract, table: Table, rule: Rule) -> bool:
-    return code.declares(contract, Kind.RULE, table.name, rule.name)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:

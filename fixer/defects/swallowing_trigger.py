@@ -18,7 +18,7 @@ from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
-from fixer.model.obstacle import Below, Trigger
+from fixer.model.obstacle import FIRING, Below, Trigger
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Kind
 from fixer.model.step import Repair, refuse
@@ -31,7 +31,6 @@ from fixer.sql.deletions import deletes_new_rows
 SLUG = "swallowing-trigger"
 POINT = 5
 STAGE = Stage.PARTS
-FIRING = ("O", "A")
 # What amounts to NULL: a new row has no OLD, and one that goes no NEW (PostgreSQL manual, 41.10.1).
 NOTHING = {"INSERT": {"null", "old"}, "UPDATE": {"null"}, "DELETE": {"null", "new"}}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 Columns = tuple[str, ...]
+FIRING = ("O", "A")  # as tgenabled and ev_enabled: what fires for the sessions of an application
 REPLICA_IDENTITY = "replica identity of index "  # how the name of a Dependent begins that is one
 BROUGHT_BACK = ("view", "policy")  # kinds of Standing that are taken down and brought back
 _Facts = tuple[str, str, Columns, str]  # kind, name, the columns it depends on, whether it is enabled

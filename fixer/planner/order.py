@@ -51,7 +51,9 @@ def _bound_late(steps: list[Step], contract: Contract) -> list[Step]:
 
     A row that goes is found as if no such key stood: under one, its DELETE would fail, or do what the key says.
     """
-    for guard in [step for step in steps if step.phase is Phase.GUARDS and step.touches]:
+    left = {step.table for step in steps if step.phase is Phase.ORPHANS and step.effect.moves}
+    guards = [step for step in steps if step.phase is Phase.GUARDS and left.intersection(step.touches[:1])]
+    for guard in guards:
         child, target = contract.tables.get(guard.table), guard.touches[0]
         if child is None or target == guard.table:
             continue
@@ -59,7 +61,7 @@ def _bound_late(steps: list[Step], contract: Contract) -> list[Step]:
         orphans = [(place, step) for place, step in enumerate(steps) if step.phase is Phase.ORPHANS]
         moves = [place for place, step in orphans if step.effect.moves and step.table == target]
         settles = [place for place, step in orphans if step.table == guard.table and step.shape.orphans_by in of]
-        if moves and moves[-1] < min(settles, default=len(steps)):
+        if moves[-1] < min(settles, default=len(steps)):
             rest = [step for step in steps if step is not guard]
             steps = [*rest[: moves[-1]], guard, *rest[moves[-1] :]]
     return steps

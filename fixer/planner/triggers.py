@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixer.connect.settings import ASLEEP, AWAKE
-from fixer.model.obstacle import Rule, Trigger
+from fixer.model.obstacle import FIRING, Rule, Trigger
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
@@ -97,6 +97,6 @@ def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Trigger | Rule, tupl
     """Yield the enabled user triggers and rules of a table, each with the arguments that enable it again."""
     table = future.tables.get(name)
     for obstacle in table.obstacles if table else ():
-        if isinstance(obstacle, Trigger | Rule) and obstacle.enabled in ("O", "A") and not is_syncing(obstacle.name):
+        if isinstance(obstacle, Trigger | Rule) and obstacle.enabled in FIRING and not is_syncing(obstacle.name):
             how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
             yield obstacle, (name, obstacle.kind, obstacle.name, how)

@@ -48,13 +48,12 @@ def belonging(create: Step, word: str, name: QName, owner: str, actual: Schema) 
     If that is this role, the first does both, for another role may apply the plan. Raises RefusalError as `new_owner`
     does.
     """
-    given = new_owner(owner, name.schema, actual)
-    mine = keeper(owner, actual)
-    action = SQL("ALTER {} {} OWNER TO {}").format(SQL(word), q.name(name), Identifier(given or mine))
-    yield replace(create, sql=create.sql + SQL(";\n") + action) if mine else create
+    given, mine = new_owner(owner, name.schema, actual), keeper(owner, actual)
+    give = SQL("ALTER {} {} OWNER TO {}").format(SQL(word), q.name(name), Identifier(given or mine))
+    yield replace(create, sql=create.sql + SQL(";\n") + give) if mine else create
     if given:
         lock = Lock.ACCESS_EXCLUSIVE if word == "TABLE" else Lock.NONE
-        yield Step(create.phase, create.table, f"give the {word.lower()} {name.name} to {given}", action, lock)
+        yield Step(create.phase, create.table, f"give the {word.lower()} {name.name} to {given}", give, lock)
 
 
 def keeper(owner: str, actual: Schema) -> str:

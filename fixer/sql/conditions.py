@@ -42,10 +42,11 @@ def over_row(text: str, table: Table) -> SQL:
 
     It goes with the row of today too, which shows texts in place of an enum that the plan may be the one to create.
     """
-    read = {column.name: column.read_as for column in _of_enums(table)}
-    types = {parts_of_name(column.full_type.removesuffix("[]")) for column in _of_enums(table)}
-    empty = all(column.added for column in _of_enums(table))
-    said = as_texts(text.strip(), read, types, empty=empty) if read else text.strip()
+    said, enums = text.strip(), _of_enums(table)
+    if enums:
+        types = {parts_of_name(column.full_type.removesuffix("[]")) for column in enums}
+        read, empty = {column.name: column.read_as for column in enums}, all(column.added for column in enums)
+        said = as_texts(said, read, types, empty=empty)
     return SQL(of_row(said, table.name.name, table.columns))
 
 

@@ -12,11 +12,11 @@ from psycopg2 import errors as pg
 from contracts.proof.advice.facts import facts_of, is_raised
 from contracts.proof.databases.place import Place
 from contracts.proof.writing.evidence import said
+from fixer.model.obstacle import FIRING
 from fixer.model.schema.code import Kind
 from fixer.model.table import QName
 
 _DEMANDS = "nothing_unknown_is_demanded"
-_FIRING = ("O", "A")
 _SWALLOWING = ("[swallowing-trigger]", "[rogue-rule]")
 # Errors of a policy's own expression: a setting that is absent, or that is no number.
 _OF_POLICIES = ("42", "22")
@@ -50,10 +50,10 @@ def why_swallowed(place: Place, name: QName) -> str | None:
 
 def why_declared(place: Place, name: QName, deed: str) -> str | None:
     """Return which trigger or rule of the contract itself may do something else than a deed says; None if none may."""
-    code = place.contract.schema.code
+    code = None if _is_faulty(place, name) else place.contract.schema.code
+    on: dict[str, str] = {Kind.TRIGGER: f" {deed} ", Kind.RULE: f"ON {deed} TO "}
     for each in code.at(name) if code else ():
-        on = {Kind.TRIGGER: f" {deed} ", Kind.RULE: f"ON {deed} TO "}.get(Kind(each.key.kind))
-        if on and on in each.definition and each.enabled in _FIRING and not _is_faulty(place, name):
+        if each.key.kind in on and on[each.key.kind] in each.definition and each.enabled in FIRING:
             return f"{deed} of {name.name}: {each.told}, which the contract has, may do something else"
     return None
 
@@ -71,10 +71,10 @@ def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | 
     if _is_faulty(place, name):
         return None
     warnings = [note for note in _notes(place, name) if deed in note and note.endswith(_SWALLOWING)]
-    if warnings and (error is None or isinstance(error, pg.FeatureNotSupported)):
-        return f"{deed} of {name.name}: {warnings[0]}"
-    if (error is None or isinstance(error, pg.FeatureNotSupported)) and (meant := why_declared(place, name, deed)):
-        return meant
+    if error is None or isinstance(error, pg.FeatureNotSupported):
+        meant = f"{deed} of {name.name}: {warnings[0]}" if warnings else why_declared(place, name, deed)
+        if meant:
+            return meant
     if error is not None and (is_raised(error) or _is_closed(error)):
         return f"{deed} of {name.name} is forbidden: {said(error)}"
     if error is not None:

@@ -14,7 +14,7 @@ from functools import partial
 from fixer.model.expression import TEXT, as_needed, names_column, tail_of
 from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Probe
-from fixer.model.obstacle import Trigger
+from fixer.model.obstacle import FIRING, Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
 from fixer.repair.constraints.checks import over_row
@@ -33,7 +33,6 @@ _OTHERS = pattern(
 )
 # What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
 _CONSTANT = pattern(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
-_FIRING = ("O", "A")
 _CALL = pattern(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
 _RAISES = pattern(
     r"^(?:(?!\b(?:if|case|loop|exit|return)\b).)*\braise\b(?!\s+(?:notice|warning|info|log|debug)\b)",
@@ -55,14 +54,14 @@ Asks = Callable[[], Probe]
 
 def is_refilled(table: Table) -> bool:
     """Return whether a trigger may give a new row other values before it is written."""
-    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in _FIRING)
+    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in FIRING)
     return any("on INSERT" in each.does for each in acting)
 
 
 def filled_by(table: Table, column: Column) -> str:
     """Return the name of a trigger that may give a new row a value in a column that it lacks; empty without one."""
     words = {f"sets {column.stored_as or column.name}", "sets *"}
-    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in _FIRING)
+    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in FIRING)
     others = (each for each in acting if not each.name.startswith(SYNC))
     return next((each.name for each in others if words & set(each.does)), "")
 
