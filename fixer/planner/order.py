@@ -19,6 +19,7 @@ from fixer.planner.triggers import quietly, while_asleep
 from fixer.repair.rows import announcing, filling
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+from fixer.sql.row_image import taking_in
 
 _Same = tuple[Phase, str, str]  # steps of several repairs that have the same are one step
 
@@ -34,7 +35,7 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     if mode == ONLINE:
         steps = _bound_late(list(_once(_lightly(finding.repair.online) for finding in findings)), comparison.contract)
         steps = identified(within(list(_merged(steps)), comparison.future), comparison)
-        return [while_asleep(step, comparison) for step in steps]
+        return [while_asleep(step, comparison) for step in _with_old_cells(steps)]
     steps = list(_once(finding.repair.steps for finding in findings))
     steps = identified(quietly(steps, comparison.future), comparison)
     return list(_merged(around(steps, comparison.future)))
@@ -44,6 +45,18 @@ def _lightly(steps: Iterable[Step]) -> list[Step]:
     """Return the steps of online mode, with DEFAULTS moved early: new rows are right before old ones are repaired."""
     early = {Phase.DEFAULTS: Phase.BLEEDING}
     return [replace(each, phase=early.get(each.phase, each.phase)) for each in steps]
+
+
+def _with_old_cells(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps; an image of a row has its cells of the columns that were replaced by then, and are kept."""
+    kept: dict[QName, list[str]] = {}
+    for step in steps:
+        batches = step.batches
+        if kept and batches.batch is not None:
+            batches = replace(batches, batch=taking_in(batches.batch, kept))
+        yield replace(step, sql=taking_in(step.sql, kept), batches=batches) if kept else step
+        for added in step.shape.added:
+            kept.setdefault(step.table, []).extend([added.aside] if added.aside else ())
 
 
 def _bound_late(steps: list[Step], contract: Contract) -> list[Step]:

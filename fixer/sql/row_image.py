@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fixer.model.table import Table
+from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.types import family
@@ -30,9 +30,29 @@ _HELD = _EXACT | {
 _IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each
 
 
-def image(table: Table, *, early: bool = False, alias: str = "t") -> Composable:
+class Image(Composed):
+    """The image of the row `alias` of a table; the plan may tell it of columns that are there by then."""
+
+    def __init__(self, table: QName, body: Composable, alias: str) -> None:
+        super().__init__([body])
+        self.table, self.alias = table, alias
+
+    def beside(self, columns: Iterable[str]) -> Image:
+        """Return the image with the cells of further columns, whatever their types."""
+        return Image(self.table, SQL("({} || {})").format(self.seq[0], cells(columns, self.alias)), self.alias)
+
+
+def image(table: Table, *, early: bool = False, alias: str = "t") -> Image:
     """Return the image of the row `alias`; with `early`, without the columns that the plan adds to the table."""
-    return whole({c.name: c.type for c in table.columns.values() if not (early and c.added)}, alias)
+    types = {c.name: c.type for c in table.columns.values() if not (early and c.added)}
+    return Image(table.name, whole(types, alias), alias)
+
+
+def taking_in(statement: Composable, kept: Mapping[QName, Iterable[str]]) -> Composable:
+    """Return a statement whose images have the cells of further columns of their tables."""
+    if isinstance(statement, Image):
+        return statement.beside(kept[statement.table]) if statement.table in kept else statement
+    return Composed([taking_in(each, kept) for each in statement]) if isinstance(statement, Composed) else statement
 
 
 def whole(types: Mapping[str, str], alias: str = "t") -> Composable:
