@@ -80,3 +80,16 @@ CREATE TABLE rounds_1 PARTITION OF rounds FOR VALUES FROM ('2026-01-01') TO ('20
 
 
 SCORED = "INSERT INTO games VALUES (1, 2, 3); INSERT INTO rounds VALUES ('2026-03-03', 99)"
+
+
+def ratings() -> str:
+    """Return a contract in SQL with a domain that may be NULL, in a table and in partitions."""
+    return """
+CREATE DOMAIN rating AS integer CONSTRAINT "from 1 to 9, VALUE" CHECK (VALUE BETWEEN 1 AND 9);
+CREATE TABLE shows (id integer PRIMARY KEY, seen rating DEFAULT 3);
+CREATE TABLE days (day date PRIMARY KEY, best rating) PARTITION BY RANGE (day);
+CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+"""
+
+
+RATED = "INSERT INTO shows VALUES (1, 2); INSERT INTO days VALUES ('2026-03-03', 9)"

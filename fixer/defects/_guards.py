@@ -7,10 +7,9 @@ from collections.abc import Iterable
 
 from fixer.model.expression import as_needed
 from fixer.model.table import Check, Column, Table
-from fixer.repair.constraints.domains import condition
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.conditions import Atom, atoms, follows, meaning
+from fixer.sql.conditions import Atom, atoms, condition, follows, meaning
 from fixer.sql.types import element
 
 

@@ -29,7 +29,7 @@ from fixer.repair.shadow import without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
-from fixer.sql.further_conversions import Conversion
+from fixer.sql.conversions.further import Conversion
 from fixer.sql.types import compares_alike, comparison, element, family, fits, retyped, shape
 
 SLUG = "different-comparison"

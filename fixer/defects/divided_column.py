@@ -29,7 +29,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conversions import conversion
-from fixer.sql.further_conversions import Conversion
+from fixer.sql.conversions.further import Conversion
 from fixer.sql.types import family, fits
 
 SLUG = "divided-column"

@@ -28,13 +28,13 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import named
-from fixer.repair.constraints.domains import breaking, changed, condition, holders, is_nested, will_be_nested
+from fixer.repair.constraints.domains import breaking, changed, holders, is_nested, will_be_nested
 from fixer.repair.defaults.left_out import LeftOut, is_refilled
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.conditions import atoms
+from fixer.sql.conditions import atoms, condition
 from fixer.sql.types import element, fits
 
 SLUG = "guarded-domain"

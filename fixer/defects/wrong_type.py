@@ -3,25 +3,26 @@
 Costs: comparisons fail or round, and code meets values that it does not expect.
 Cure: convert it; rows whose value the new type cannot hold exactly go to quarantine first. Floats are converted through
 text, to a numeric that holds all their digits: nothing is rounded. A person decides if timestamps have no declared time
-zone, if different texts would become equal under a unique index, or if an index or a view needs the old type.
+zone, if different texts would become equal under a unique index, or if an index or a view needs the old type. Where no
+row holds a value, nothing is left to decide. What a domain refuses does not fit; one that calls code of others, or that
+the plan creates, is for a person.
 Hint: `timezone` on the column is the time zone of timestamps that name none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._guarded import RATED, SCORED, ratings, scores
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair, refuse
+from fixer.model.step import Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
-from fixer.repair.columns import to_come, untyped
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql import ddl
@@ -42,8 +43,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             continue
         if not walk.takes(found, wanted):
             finding = Finding(SLUG, POINT, about, f"{here} should be {wanted.type}, is {found.type}")
-            why = untyped(wanted, actual) or to_come(wanted, actual, contract)
-            yield from [replace(finding, repair=refuse(why))] if why else misfits(finding, actual, contract)
+            yield from misfits(finding, actual, contract)
 
 
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
@@ -143,6 +143,33 @@ SPECIMENS = (
         manual=True,
     ),
     Specimen("numbers for text", "ALTER TABLE reviews ALTER COLUMN body TYPE integer USING id", hazards=BOTH),
+    Specimen(
+        "texts for a domain of numbers",
+        "ALTER TABLE shows ALTER seen DROP DEFAULT, ALTER seen TYPE text, ALTER seen SET DEFAULT '3';"
+        "INSERT INTO shows VALUES (2, '-1'), (3, 'many'), (4, '9'), (5, NULL)",
+        contract=ratings,
+        setup=RATED,
+        hazards=BOTH | {"moves-rows"},
+        rows=2,
+        quarantined=2,
+    ),
+    Specimen(
+        "numbers for a domain, above partitions",
+        "ALTER TABLE days ALTER best TYPE bigint; INSERT INTO days VALUES ('2026-03-04', 10), ('2026-03-05', NULL)",
+        contract=ratings,
+        setup=RATED,
+        hazards=BOTH | {"moves-rows"},
+        rows=1,
+        quarantined=1,
+    ),
+    Specimen(
+        "numbers for moments, of which there are none",
+        "ALTER TABLE games ALTER at DROP DEFAULT, ALTER at TYPE bigint USING NULL",
+        contract=scores,
+        setup=SCORED,
+        hazards=BOTH,
+        also=frozenset({"missing-default"}),
+    ),
 )
 NEAR_MISSES = (
     Specimen("a wider integer", "ALTER TABLE books ALTER COLUMN pages TYPE bigint"),

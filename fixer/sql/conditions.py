@@ -15,11 +15,13 @@ from operator import ge, gt
 
 from fixer.model.expression import CAST, as_texts, canonical, of_row, parts_of, parts_of_name, tail_of, unquoted
 from fixer.model.expression.bounds import measure
+from fixer.model.expression.names import TOKEN
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import Column, Table
 from fixer.sql.compose import SQL
 from fixer.sql.types import fits, shape
 
+VALUE = "VALUE"  # as PostgreSQL spells the value in a CHECK of a domain
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _LIST = pattern(r"(.+?) = ANY \(*ARRAY\[(.*)\]\)*", re.DOTALL)
 _ONE = pattern(r"([^<>=!~]+) = ('(?:[^']|'')*'|-?[\d.]+|true|false)", re.DOTALL)
@@ -35,6 +37,16 @@ _SUBJECT = pattern(
 _TURNABLE = pattern(rf"({_VALUE.pattern}) (<=|>=|<>|<|>|=) ({_SUBJECT.pattern})", re.DOTALL)
 _CAST_COLUMN = pattern(rf'(?<![\w".:])(?P<column>"(?:[^"]|"")+"|[A-Za-z_]\w*){CAST}(?P<type>[a-z]+)\b')
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def condition(guard: str, value: str) -> str:
+    """Return what a CHECK of a domain demands of a value."""
+    return "".join(value if token == VALUE else token for token in tokens_of(guard))
+
+
+def tokens_of(guard: str) -> list[str]:
+    """Return what a CHECK of a domain consists of: literals, quoted names, words and single characters."""
+    return TOKEN.findall(guard.removeprefix("CHECK "))
 
 
 def over_row(text: str, table: Table) -> SQL:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from fixer.model.finding import Probe
@@ -13,6 +12,7 @@ from fixer.repair.columns import in_full, named
 from fixer.repair.probe import shown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.conditions import condition
 from fixer.sql.types import element
 
 # PostgreSQL changes no domain for another role, nor one that other types are made of: a person has to see to these.
@@ -30,11 +30,6 @@ SELECT 'the column ' || c.oid::regclass || '.' || a.attname
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE d.oid = {domain}::regtype AND (n.nspname, c.relname, a.attname) NOT IN (VALUES {known})
 """
-
-
-def condition(guard: str, value: str) -> str:
-    """Return what a CHECK of a domain demands of a value."""
-    return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
 
 
 def coming(column: Column, stands: Column) -> list[str]:

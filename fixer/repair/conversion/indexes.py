@@ -17,7 +17,7 @@ from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.conditions import over_row
-from fixer.sql.further_conversions import Conversion
+from fixer.sql.conversions.further import Conversion
 from fixer.sql.types import shape
 from fixer.sql.uniques import bound_by
 

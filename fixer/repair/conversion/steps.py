@@ -21,6 +21,7 @@ from fixer.model.step import (
 )
 from fixer.model.subject import OfColumn
 from fixer.model.table import Check, Column
+from fixer.repair.columns import as_it_stands
 from fixer.repair.constraints import online
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
@@ -32,18 +33,18 @@ from fixer.repair.conversion.values import (
     keeps_digits,
     only_what_fits,
     reversal,
+    settled,
     understood,
-    way_of,
 )
 from fixer.repair.quarantine import Mover
-from fixer.repair.rows import counted, identity, rewrite
+from fixer.repair.rows import MANY, counted, identity, rewrite
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import meaning
-from fixer.sql.further_conversions import Conversion
+from fixer.sql.conversions.further import Conversion
 from fixer.sql.types import shape
 
 
@@ -51,7 +52,7 @@ def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) ->
     """Return the repair that converts the column, or the reason why that needs a human decision."""
     if left := refused(finding):
         return left
-    way = way_of(finding, actual, contract)
+    way = settled(finding, actual, contract)
     if isinstance(way, str):
         return refuse(way)
     name, column = finding.table, finding.about.column
@@ -90,7 +91,7 @@ def _beside(
     """Return the steps that replace the conversion online, by a second column; None if that is not possible."""
     name, found = finding.table, actual.tables[finding.table].columns[finding.about.column]
     wanted = contract.tables[name].columns[found.name]
-    if found.generates:
+    if found.generates or "NOT NULL" in wanted.guards or (not way.holds and actual.tables[name].estimated_rows <= MANY):
         return None
     # Others may still write floats with any number of digits, so online the column takes them all.
     exactly = keeps_digits(found, way)
@@ -265,7 +266,7 @@ def _convert_exactly(finding: Finding[OfColumn], way: Conversion, found: Column,
 
 def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column converted, and without the foreign keys and checks that are dropped for it."""
-    way = way_of(finding, actual, contract)
+    way = settled(finding, actual, contract)
     if isinstance(way, str):
         return actual
     name, column = finding.table, finding.about.column
@@ -276,7 +277,7 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
     wanted = contract.tables[name].columns[column]
     kept = found.default is not None and (found.generates or not wanted.sequence)  # else missing-generator is next
     default = wanted.default if kept else None
-    after = replace(as_converted(found, wanted, way), default=default)
+    after = replace(as_it_stands(as_converted(found, wanted, way), actual), default=default)
     same = {meaning(check.expression) for check in contract.tables[name].checks}
     checks = tuple(check for check in table.checks if column not in check.columns or meaning(check.expression) in same)
     return schema.with_table(replace(table.with_column(after), checks=checks))

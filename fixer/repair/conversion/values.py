@@ -13,6 +13,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER, Lock, Phase, Reversal, Shape, Step, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, Table
+from fixer.repair.columns import to_come, untyped
 from fixer.repair.conversion.indexes import merging
 from fixer.repair.probe import ordered, rows_where
 from fixer.repair.rows import identity
@@ -20,7 +21,7 @@ from fixer.sql import compose as q
 from fixer.sql.by_hand import statement_for
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.conversions import conversion, trimmed
-from fixer.sql.further_conversions import Conversion
+from fixer.sql.conversions.further import Conversion
 from fixer.sql.row_image import cells, image, likeness
 from fixer.sql.types import compares_alike, comparison, family, retyped, shape
 
@@ -30,9 +31,13 @@ def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> I
 
     In the way is a unique index under which different texts would become one value.
     """
+    wanted = contract.tables[finding.table].columns[finding.about.column]
+    if why := untyped(wanted, actual) or to_come(wanted, actual, contract):
+        yield replace(finding, repair=refuse(why))
+        return
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
-        yield replace(finding, asks=partial(_held, finding, actual), repair=refuse(way))
+        yield replace(finding, asks=partial(_held, finding, actual))
         return
     yield replace(finding, asks=partial(_misfits, finding, way, actual))
     table = actual.tables[finding.table]
@@ -90,6 +95,8 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
     column = finding.about.column
     found = actual.tables[finding.table].columns[column]
     wanted = contract.tables[finding.table].columns[column]
+    if stands := actual.standing.get(wanted.full_type):  # a domain may demand more than that of the contract
+        wanted = replace(wanted, guards=tuple(dict.fromkeys([*wanted.guards, *stands.guards])))
     way = conversion(found, wanted, contract.hints[finding.table].of(column), actual.version)
     if isinstance(way, str):
         made = ""
@@ -98,6 +105,16 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
             made = f"CREATE TYPE {wanted.full_type} AS ENUM ({labels}); "
         return f"{way}; a person may convert it: {made}{statement_for(finding.table, found, wanted)}"
     return way
+
+
+def settled(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Conversion | str:
+    """Return the same for a finding whose rows are counted: where none holds a value, nothing is left to decide."""
+    way, column = way_of(finding, actual, contract), finding.about.column
+    found, wanted = (each.tables[finding.table].columns[column] for each in (actual, contract))
+    if not isinstance(way, str) or finding.rows or found.guards or wanted.guards:
+        return way
+    null = SQL("NULL::{}").format(SQL(wanted.full_type))
+    return Conversion(wanted.type, q.is_null(column), null, reversible=True, home=wanted.home, holds=False)
 
 
 def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
@@ -134,7 +151,16 @@ def as_converted(found: Column, wanted: Column, way: Conversion) -> Column:
         value = SQL("{}::text[]").format(q.column(found.name))
     now = SQL("CASE WHEN {} THEN {} END").format(q.over(fits, found.name, cell), q.over(value, found.name, cell))
     return replace(
-        found, type=wanted.type, home=wanted.home, labels=wanted.labels, items=wanted.items, default=None, now=now
+        found,
+        type=wanted.type,
+        home=wanted.home,
+        labels=wanted.labels,
+        items=wanted.items,
+        base=wanted.base,
+        guards=wanted.guards,
+        supplied=wanted.supplied,
+        default=None,
+        now=now,
     )
 
 
@@ -144,7 +170,8 @@ def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) 
     A cast would silently cut or round it.
     """
     cell = Identifier(finding.about.column)
-    fits, value = (q.over(each, finding.about.column, cell) for each in (understood(finding, way, actual), way.value))
+    asked = understood(finding, way, actual) if way.cast is None else way.cast  # see findings/using-with-is-not-null-…
+    fits, value = (q.over(each, finding.about.column, cell) for each in (asked, way.value))
     why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
     # It contains the cell: PostgreSQL evaluates a constant, and raises its error, when it plans the statement.
     failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.full_type))

@@ -38,7 +38,8 @@ class Conversion:
 
     `fits` is the condition that the value of a row can be converted, and `value` is the new value. It is `reversible`
     if every new value alone gives back the old spelling. `back` is the old value over the new cell, if that is not
-    simply the cell's text.
+    simply the cell's text. If it `holds` no value, each cell is NULL, and stays so. What a domain refuses by itself,
+    the rest of `fits` does not ask: `cast` is that rest.
     """
 
     type: str
@@ -47,6 +48,8 @@ class Conversion:
     reversible: bool = False
     back: Composable | None = None
     home: str = ""  # the schema of the type, if its name lacks it
+    holds: bool = True
+    cast: Composable | None = None
 
     @property
     def full_type(self) -> str:

@@ -12,7 +12,8 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
-from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
+from fixer.sql.conversions.domains import to_domain
+from fixer.sql.conversions.further import Conversion, as_jsonb, further_conversion
 from fixer.sql.types import MAXIMA, element, family, fits, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
@@ -43,6 +44,10 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
     if guards := [each for each in found.guards if each not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
     held = replace(found, type=found.base or found.type, home="" if found.base else found.home)
+    if wanted.base and not element(wanted.type):
+        plain = replace(wanted, type=wanted.base, base="", guards=(), home="")
+        bare = _same_kind(held, plain) or conversion(held, plain, hints, version)
+        return to_domain(found, wanted, bare) if family(held.type) != "float" else _unknown(found, wanted)
     ways = _from_domain(found, wanted) or further_conversion(held, wanted, version) or _to_labels(held, wanted)
     way = ways or _conversion(held, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
@@ -55,6 +60,20 @@ def _from_domain(found: Column, wanted: Column) -> Conversion | None:
     cell = q.column(found.name)
     value, back = (SQL("{}::{}").format(cell, SQL(each.full_type)) for each in (wanted, found))
     return Conversion(wanted.type, SQL("true"), value, back=back)
+
+
+def _same_kind(found: Column, wanted: Column) -> Conversion | None:
+    """Return the conversion to a type that holds all values of a column, or to an integer of another size."""
+    cell, value = q.column(found.name), SQL("{}::{}").format(q.column(found.name), SQL(wanted.type))
+    if fits(wanted.type, found.type):
+        return Conversion(wanted.type, SQL("true"), value, reversible=True)
+    top = MAXIMA.get(wanted.type) if found.type in MAXIMA else None
+    fitting = SQL("{} BETWEEN {} AND {}").format(cell, Literal(-(top or 0) - 1), Literal(top))
+    return Conversion(wanted.type, fitting, value, reversible=True) if top else None
+
+
+def _unknown(found: Column, wanted: Column) -> str:
+    return f"no safe way is known from {found.type} to {wanted.type}: what the new type cannot hold would be lost"
 
 
 def _to_labels(found: Column, wanted: Column) -> Conversion | None:
@@ -109,7 +128,7 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     if {f, w} == {"json", "jsonb"}:
         fits: Composable = SQL("true") if w == "json" else as_jsonb(cell)
         return _plain(wanted.type, fits, SQL("{}::{}").format(cell, SQL(wanted.full_type)), False)
-    return f"no safe way is known from {found.type} to {wanted.type}: what the new type cannot hold would be lost"
+    return _unknown(found, wanted)
 
 
 def _plain(type_: str, fits: Composable, value: Composable, reversible: bool) -> Conversion:
