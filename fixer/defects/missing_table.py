@@ -248,6 +248,7 @@ SPECIMENS = (
     Specimen(
         "another has a partition of its name",
         "ALTER TABLE desk.visits RENAME TO stays",
+        also=frozenset({"renamed-table"}),
         manual=True,
         contract=desk,
         setup=DESK_ROWS,

@@ -1,8 +1,8 @@
 """A table of the contract is missing, and a table that the contract does not know has all its columns, and rows.
 
 Costs: if the unknown one was meant, the application would find the created table empty.
-Cure: a person declares the other name as a legacy name, or lets the table be created. If foreign keys that should point
-at the missing table point at the other one, the plan waits for that.
+Cure: a person declares the other name as a legacy name, or lets the table be created. If the other one alone has just
+its columns, or if foreign keys that should point at the missing table point at it, the plan waits for that.
 Hint: `legacy_names` on the table: the other name, or an empty list if there never was another.
 """
 
@@ -29,12 +29,15 @@ STAGE = Stage.TABLES
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield each unknown table that may be a missing one."""
     for name in sorted(contract.tables.keys() - actual.tables.keys()):
-        for twin in others_like(name, actual, contract):
-            message = f"{name.name} is missing, but {twin.name.name} has all its columns, and rows"
+        others = others_like(name, actual, contract)
+        alike = [twin for twin in others if twin.alike]
+        for twin in others:
+            columns = "its columns, no others" if twin.alike else "all its columns"
+            message = f"{name.name} is missing, but {twin.name.name} has {columns}, and rows"
             pointing = next(_pointing(name, twin.name, actual, contract), None)
             if pointing:
                 message += f", and {pointing.table.name}.{', '.join(pointing.columns)} references it"
-            severity = "error" if pointing else "info"
+            severity = "error" if pointing or alike == [twin] else "info"
             why = refuse(renamed_to(twin, contract))
             yield Finding(SLUG, POINT, OfTable(name), message, severity, repair=why, aspect=str(twin.name))
 
@@ -54,6 +57,12 @@ SPECIMENS = (
     Specimen(
         "a table under another name",
         'ALTER TABLE reviews RENAME TO "a%b"',
+        also=frozenset({"missing-table"}),
+        manual=True,
+    ),
+    Specimen(
+        "a table under another name, with a further column",
+        "ALTER TABLE reviews RENAME TO opinions; ALTER TABLE opinions ADD COLUMN stars integer",
         also=frozenset({"missing-table"}),
     ),
     Specimen(

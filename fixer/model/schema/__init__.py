@@ -55,6 +55,7 @@ class Twin:
     kind: str  # as Table.kind
     readable: bool = True
     named: bool = True
+    alike: bool = False  # whether it has the columns of the missing one, and no others
     rows: int | None = None  # None if not counted; COUNTED + 1 if there are more than COUNTED
 
 
