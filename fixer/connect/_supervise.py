@@ -49,6 +49,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
+# For the C library of Linux: keep what memory one statement took for the next, instead of asking the kernel anew.
+MEMORY = {"MALLOC_TOP_PAD_": str(2**20), "MALLOC_TRIM_THRESHOLD_": str(2**24), "MALLOC_MMAP_THRESHOLD_": str(2**23)}
 WISHES = ["-U", "postgres", "--auth=trust", "--locale=C", "--encoding=UTF8", "--no-sync"]
 FLAGS = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
 
@@ -149,7 +151,7 @@ def spawn(command: list[str], cwd: Path, guise: str, output: int) -> subprocess.
     return subprocess.Popen(
         command,
         cwd=cwd,
-        env=kept | {"LC_ALL": "C", "TZ": "UTC"},
+        env=kept | {"LC_ALL": "C", "TZ": "UTC"} | MEMORY,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

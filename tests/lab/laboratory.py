@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from sqlalchemy import MetaData, create_engine, create_mock_engine
 from sqlalchemy.pool import NullPool
 
 import fixer
+from fixer import api
 from fixer.connect import servers
 from fixer.connect.servers import Server
 from fixer.contract import declared as read
@@ -34,6 +35,7 @@ from lab.evidence.catalogue import catalogued
 from lab.evidence.copies import State, stamps
 from lab.evidence.dumps import dump
 from lab.evidence.facts import TableFacts
+from lab.servers import Kept, prepare
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
@@ -48,8 +50,6 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """
-
-
 Made = TypeVar("Made")
 
 
@@ -65,21 +65,6 @@ class Sound:
     def facts(self) -> Mapping[str, TableFacts]:
         """What its catalogue says."""
         return self.look()
-
-
-class Kept(Server):
-    """A server whose maintenance session stays from one database to the next: a new one takes as long as a check."""
-
-    @contextmanager
-    def session(self) -> Iterator[Connection]:
-        yield _session(self.dsn)
-
-
-@cache
-def _session(dsn: str) -> Connection:
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    return connection
 
 
 class Laboratory:
@@ -107,8 +92,7 @@ class Laboratory:
         if version not in self._servers:
             shared = servers.shared(self._directory, version, self._keeper)
             self._servers[version] = Kept(shared.dsn, shared.version, shared.bindir)
-            with self._servers[version].session() as connection:
-                connection.cursor().execute(PEOPLE)
+            self.once(f"prepared-{version}", partial(prepare, self._servers[version], PEOPLE))
         return self._servers[version]
 
     def sound(self, version: int, specimen: Specimen | None = None) -> Sound:
@@ -290,6 +274,11 @@ class Case:
 
     def plan(self, **options: Any) -> Plan:
         return fixer.plan(self.connection, self.sound.contract, **options)
+
+    def made(self, **options: Any) -> tuple[fixer.Report, Plan]:
+        """Return a plan, and the report of the check it was made of."""
+        with api.session(self.connection, self.sound.contract) as work:
+            return work.made(**options)
 
     def apply(self, **options: Any) -> fixer.Run:
         return fixer.apply(self.connection, self.sound.contract, **options)

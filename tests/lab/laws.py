@@ -6,7 +6,7 @@ A law takes what was seen before and after, and returns its breaches as sentence
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +108,10 @@ def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: 
     tries: list[Iterable[str] | str] = [plan.hazards - {hazard} for hazard in sorted(plan.hazards)]
     if specimen.manual:
         tries = ["all", ()]
-    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen, mode)]
+    breaches: list[str] = []
+    for number, allowed in enumerate(tries):  # the first makes its own plan, the others are given one
+        given = {"plan": plan} if number else {"mode": mode, "deep": specimen.deep}
+        breaches += _refused(case, allowed, plan, specimen, given)
     changed = before.changed(case.observer)
     breaches += [f"to check, to plan or to refuse changed {changed}"] if changed else []
     if dumped and tries and before.dump != case.dump():
@@ -116,9 +119,11 @@ def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: 
     return breaches
 
 
-def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:
+def _refused(
+    case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, given: Mapping[str, Any]
+) -> list[str]:
     try:
-        run = case.apply(allow_hazards=allowed, mode=mode, deep=specimen.deep)
+        run = case.apply(allow_hazards=allowed, **given)
     except NeedsPermission as refused:
         wanted = plan.hazards - set(allowed) if not specimen.manual else set()
         return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]

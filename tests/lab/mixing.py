@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ from fixer.errors import NeedsPermission, PgmendError, TargetError
 from fixer.model.plan import Plan
 from fixer.model.schema.code import Kind
 from lab.evidence.bystanders import bystanders
-from lab.evidence.copies import State, copy_images, copy_quarantine, copy_rows
+from lab.evidence.copies import copy_images, copy_quarantine, copy_rows
+from lab.evidence.dumps import lines
 from lab.evidence.fills import strange_fills
 from lab.evidence.reasons import kept, lies
 from lab.evidence.relations import strange_relations
@@ -65,7 +67,8 @@ class Ordeal:
 
     def _applied(self, plan: Plan, skip: tuple[str, ...] = ()) -> fixer.Run | None:
         case, atomic = self.case, self.mode == "atomic"
-        before, untouched = copy_rows(case.observer), case.state(dumped=not plan.refusals)  # refused: nothing to undo
+        before = copy_rows(case.observer)
+        untouched = lines("" if plan.refusals else case.dump())  # refused: nothing to undo
         around = bystanders(case) if self.beside else None
         try:
             run = (
@@ -129,8 +132,8 @@ class Ordeal:
         )
         self._tell(3, "cure", falsehoods(self.case.observer, self.case.sound.contract))
 
-    def _taken_back(self, run: fixer.Run, untouched: State) -> None:
-        self._tell(6, "return", return_(self.case, run, untouched.lines, refusable=self.superuser))
+    def _taken_back(self, run: fixer.Run, untouched: Counter[tuple[str, str]]) -> None:
+        self._tell(6, "return", return_(self.case, run, untouched, refusable=self.superuser))
         self.undone = any(
             past.undone_by is not None for past in fixer.history(self.case.connection) if past.run == run.run
         )
