@@ -11,9 +11,9 @@ TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all o
 if TYPE_CHECKING:
     from fixer.api import apply, capture, check, ensure, history, plan, prove, prune, undo
     from fixer.model.plan import Plan
-    from fixer.model.progress import Progress
     from fixer.model.report import Report
     from fixer.model.run import PastRun, Run, Undone
+    from fixer.model.step.progress import Progress
     from fixer.runner.online.pace import Pace
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     "Pace": "fixer.runner.online.pace",
     "Plan": "fixer.model.plan",
-    "Progress": "fixer.model.progress",
+    "Progress": "fixer.model.step.progress",
     "Report": "fixer.model.report",
     "PastRun": "fixer.model.run",
     "Run": "fixer.model.run",

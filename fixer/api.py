@@ -17,9 +17,9 @@ from fixer.contract import prepare as prepare  # the contract suite calls it her
 from fixer.contract.scratch import Scratch
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
 from fixer.model.choice import ATOMIC, EVERYTHING, MODES, Choice, MaxMoved
-from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.step import JOURNAL
+from fixer.model.step.progress import SILENT, Progress
 from fixer.runner.session import Session as Session
 from fixer.runner.session import past_runs
 

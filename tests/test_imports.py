@@ -154,3 +154,16 @@ def test_patterns_are_made_when_they_are_needed() -> None:
     ]
 
     assert dear == []
+
+
+def test_frozen_classes_are_made_when_they_are_needed() -> None:
+    """One that `dataclasses` makes costs each start of a command what it compiles."""
+    dear = [
+        f"{FILES[name].relative_to(ROOT)}:{node.lineno}"
+        for name in FILES
+        if name.startswith("fixer.") and name != "fixer.model.values" and "fixer.model.values" not in IMPORTS[name]
+        for node in walk(name)
+        if isinstance(node, ast.ClassDef) and any("frozen=True" in ast.unparse(each) for each in node.decorator_list)
+    ]
+
+    assert dear == []

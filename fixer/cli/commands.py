@@ -22,7 +22,7 @@ from fixer.contract.project import contract_named, scratch_named
 from fixer.contract.source import Source
 from fixer.errors import UsageError
 from fixer.model.choice import ATOMIC, ONLINE, Choice
-from fixer.model.progress import SILENT, Progress
+from fixer.model.step.progress import SILENT, Progress
 from fixer.report import findings
 
 if TYPE_CHECKING:

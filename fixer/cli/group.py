@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from fixer.cli import outcome
-from fixer.connect.startup import importing
+from fixer.connect.startup import import_driver, importing
 
 WORDS: Mapping[str, str] = {
     "apply": "Repair the database, by a fresh plan or by exactly the given one, until the contract holds.",
@@ -40,6 +40,7 @@ class _Later(click.Group):
                 alone: click.Command = import_module(f"fixer.cli.alone.{args[0]}").command
             return args[0], alone, args[1:]
         with importing():
+            import_driver()
             from fixer.cli.commands import commands
         return commands.resolve_command(ctx, args)
 

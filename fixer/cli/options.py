@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import wraps
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from fixer.contract import project
 from fixer.errors import TargetError, UsageError
 from fixer.model.choice import ATOMIC, MODES
 from fixer.model.step import Hazard
+from fixer.model.values import dataclass
 from fixer.report import streams
 
 if TYPE_CHECKING:

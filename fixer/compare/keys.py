@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg2
 
@@ -22,6 +22,7 @@ from fixer.model.contract import Contract
 from fixer.model.finding import Count, Counter, Probe
 from fixer.model.schema import Schema
 from fixer.model.table import Failure, QName
+from fixer.model.values import dataclass
 from fixer.sql import unique_keys
 from fixer.sql.compose import SQL, Composable, Literal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -21,6 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step, refuse
 from fixer.model.subject import DefaultRow
 from fixer.model.table import QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.default_rows import described
 from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing

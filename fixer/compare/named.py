@@ -7,9 +7,9 @@ memory with each table. A common table expression is planned alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from fixer.compare.sessions import ROOM, Row, Session, together
+from fixer.model.values import dataclass
 from fixer.sql.compose import SQL, Composable, Composed, Gone, Identifier
 
 _ALONE = SQL("{}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from heapq import nsmallest
 from operator import itemgetter
 
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 # Limits of what a check without --deep reads although valid constraints guarantee it: that costs next to nothing.
 CHEAP_BYTES = 32 * 1024 * 1024

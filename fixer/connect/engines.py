@@ -8,7 +8,6 @@ for its next connection: after the listeners of the application, which may put a
 from __future__ import annotations
 
 import contextlib
-import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -137,6 +136,8 @@ def _spelt(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tls(way: object) -> dict[str, str]:
     """Return how libpq encrypts and verifies as a driver's option `ssl` says."""
+    import ssl  # few engines say it by a context
+
     if isinstance(way, str):
         return {"sslmode": libpq.sslmode(way, "ssl of the engine", verify=True)}
     if not way:

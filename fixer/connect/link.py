@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +21,7 @@ from fixer.connect.engines import Bind
 from fixer.connect.settings import DEFAULTS
 from fixer.connect.target import Target, resolve
 from fixer.errors import TargetError, UsageError
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:  # who brings no engine need not wait for SQLAlchemy
     from sqlalchemy.engine import URL, Engine

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,6 +30,7 @@ from fixer.connect.address.libpq import ALIVE
 from fixer.connect.binaries import binaries, version_of, wheels
 from fixer.connect.patience import waits_for
 from fixer.errors import ServerError, needs
+from fixer.model.values import dataclass
 
 # How root may start PostgreSQL, which refuses root: the first that works.
 GUISES = ["namespace", "nobody"]

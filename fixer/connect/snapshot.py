@@ -6,7 +6,6 @@ import mmap
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -15,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import SnapshotError
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 Text = bytes | mmap.mmap
 LARGE = 1 << 23  # bytes of a file that is loaded in pieces

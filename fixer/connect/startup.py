@@ -53,6 +53,20 @@ def importing() -> _Importing:
     return _Importing()
 
 
+def import_driver() -> None:
+    """Import psycopg2, for which Python's own TLS is imported as well unless it is absent: libpq brings its own.
+
+    Where there is none, psycopg2 leaves locks to libpq, as without this it does where Python was built without TLS.
+    """
+    if not _is_command() or "ssl" in sys.modules or "psycopg2" in sys.modules:
+        return
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # so that importing it fails
+    try:
+        import psycopg2  # noqa: F401
+    finally:
+        del sys.modules["ssl"]
+
+
 def settle() -> None:
     """Put the process in order: the descriptors 0 to 2 are taken, and a warning is no error."""
     for number in range(3):

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from time import sleep
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from fixer.connect.interrupt import connect
 from fixer.connect.patience import waits_for
 from fixer.connect.settings import DEFAULTS, duration
 from fixer.errors import TargetError
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2 names its class so

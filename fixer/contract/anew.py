@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -23,6 +23,7 @@ from fixer.model.expression import as_needed
 from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.table import Column, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, name
 

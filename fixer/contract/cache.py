@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from fixer.model.contract import Refused
 from fixer.model.schema import Partition, Schema
 from fixer.model.schema.code import Code, Coded
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
+from fixer.model.values import dataclass
 
 _FORMAT = 13  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another

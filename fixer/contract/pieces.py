@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 from fixer.contract.script import Token, tokens
 from fixer.model.expression import unquoted
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _FULL = rf"{_NAME}(?:\s*\.\s*{_NAME})*"

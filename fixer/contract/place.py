@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import psycopg2
 from psycopg2 import errors, sql
@@ -31,6 +31,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Key
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 # What may be the extension's that is not there, and what another version may not have, understand or do.
 _UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")

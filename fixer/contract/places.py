@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fixer.errors import ContractError
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:
     from sqlalchemy import Table as SATable

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from os import PathLike, fspath
 from pathlib import Path
@@ -31,6 +31,7 @@ from fixer.contract.source import Source
 from fixer.errors import ContractError, TargetError, option, refuse_empty, words_of
 from fixer.model.contract import Contract
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:  # a contract that is no models need not wait for SQLAlchemy
     from sqlalchemy import MetaData

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from fixer.model.expression import as_needed, canonical, names_column, tail_of
@@ -17,6 +17,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.expression.tails import column_of
 from fixer.model.schema import Schema
 from fixer.model.table import Table
+from fixer.model.values import dataclass
 from fixer.sql.conditions import Atom, atoms, follows
 
 _UNLIKE = pattern(r"([^<>=]+) <> (?:ALL ARRAY\[(.*)\]|([^<>=]+))", re.DOTALL)

@@ -10,7 +10,7 @@ Cure: add it, or prove it. Where rows break it, a person decides.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints import online, references
 from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.constraints.foreign_keys import add_foreign_key, arrow, best, exchange, is_comparable
@@ -115,16 +116,10 @@ def _check(wanted: Check, part: Table, actual: Schema) -> Iterator[Finding[Own]]
 
 def _key(wanted: ForeignKey, part: Table, actual: Schema) -> Iterator[Finding[Own]]:
     found = best(wanted, part.foreign_keys)
-    if (
-        found
-        and found.behaviour == wanted.behaviour
-        and (
-            found.holds
-            or not wanted.enforced
-            or replace(found, validated=found.validated or not wanted.validated).holds
-        )
-    ):
-        return
+    if found and found.behaviour == wanted.behaviour:
+        as_good = replace(found, validated=found.validated or not wanted.validated)
+        if found.holds or not wanted.enforced or as_good.holds:
+            return
     message = f"{arrow(wanted)}, {_kept(found, wanted) if found else 'references nothing'}"
     asks = partial(_orphans, wanted, part, actual) if wanted.validated and is_comparable(wanted, actual) else None
     yield Finding(SLUG, POINT, Own(part.name, wanted, found), message, asks=asks)

@@ -12,7 +12,6 @@ Cure: a person creates what is gone, or lets the function do without it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -21,6 +20,7 @@ from fixer.model.schema import Broken, Schema
 from fixer.model.schema.code import Kind
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
+from fixer.model.values import dataclass
 
 SLUG = "broken-function"
 POINT = 5

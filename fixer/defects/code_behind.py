@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE, is_spent
 from fixer.repair.probe import counted_by, next_number, rows_where

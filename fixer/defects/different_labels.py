@@ -10,7 +10,7 @@ label that the contract lacks. A label that no row holds is left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
+from fixer.model.values import dataclass
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import counted
 from fixer.sql import compose as q

@@ -13,7 +13,7 @@ other way. Where it starts is no difference otherwise, because that matters only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.counting.options import as_declared, ends_early, told
 from fixer.repair.sequences import unknown
 from fixer.sql import compose as q

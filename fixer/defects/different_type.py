@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from fixer.defects import _walk as walk
@@ -29,6 +28,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.columns import another_kind, apart_from_multirange, named, names_type
 from fixer.repair.constraints.domains import of_others
 from fixer.sql import compose as q

@@ -9,7 +9,7 @@ Hint: `legacy_names` on the column; without the old name there, the two columns 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -22,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import FoundColumn
 from fixer.model.table import Column, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite

@@ -7,7 +7,7 @@ Cure: keep those that come closest to the contract's, and drop the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.defects._databases import LOAN_ROWS, loans
@@ -18,6 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.foreign_keys import best, ends_at
 from fixer.sql import ddl
 from fixer.sql.alter import drop_foreign_key

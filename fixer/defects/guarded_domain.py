@@ -11,7 +11,6 @@ that it demands beyond the contract, because it guards other columns too. A conv
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -27,6 +26,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.columns import named
 from fixer.repair.constraints.domains import breaking, changed, holders, is_nested, will_be_nested
 from fixer.repair.defaults.left_out import LeftOut, is_refilled

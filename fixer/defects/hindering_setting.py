@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -24,6 +23,7 @@ from fixer.model.schema import Given, Schema
 from fixer.model.schema.session import READ_ONLY, REPLICATION, effective
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
+from fixer.model.values import dataclass
 from fixer.repair.twins import bare
 
 SLUG = "hindering-setting"

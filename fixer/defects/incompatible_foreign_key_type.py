@@ -8,7 +8,6 @@ of an old key is mapped instead (see text-reference).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -19,6 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import ForeignKey, Table
+from fixer.model.values import dataclass
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql.compose import Composable

@@ -10,7 +10,7 @@ Hint: `backfill` on the column is the value for the rows that are there; `legacy
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
@@ -26,6 +26,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.columns import (
     as_it_stands,
     is_read,

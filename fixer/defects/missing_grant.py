@@ -10,7 +10,6 @@ Cure: GRANT, after all else. A person creates a role that is missing; until then
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from fixer.defects import _code as code
@@ -23,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, Kind, OfCode
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Shape, Step, refuse
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.sql.by_hand import of_another
 from fixer.sql.compose import SQL, Composable
 

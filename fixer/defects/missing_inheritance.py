@@ -8,7 +8,6 @@ the other as well, and if the other has a column, a type or a check that the con
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
@@ -20,6 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.by_hand import of_another

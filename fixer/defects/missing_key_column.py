@@ -10,7 +10,7 @@ Hint: `legacy_keys` on the column names those that were the key before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -25,6 +25,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
 from fixer.model.table import Column, QName, Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside

@@ -10,7 +10,6 @@ Cure: a person runs the statement of the contract. Default privileges belong to 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -19,6 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 SLUG = "missing-object"
 POINT = 4

@@ -7,7 +7,6 @@ Cure: ADD PRIMARY KEY, on an existing unique index if one fits. Where none is de
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -20,6 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfPrimaryKey, OfTable
 from fixer.model.table import Index, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints import conflicts, online
 from fixer.sql import compose as q
 from fixer.sql import ddl

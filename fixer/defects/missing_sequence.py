@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects._counters import labels, parcels, sold_tickets
 from fixer.defects.code_behind import ROWS, invoices
@@ -22,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.columns import calls, stands_apart
 from fixer.repair.counting.attaching import let_count_by, own
 from fixer.repair.owners import belonging, see_that_it_may_create

@@ -8,7 +8,7 @@ decides if it calls a function that does not exist, or if a column that is there
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects._guarded import SENT, lone_types, parcels
 from fixer.model.contract import Contract
@@ -19,6 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.columns import apart_from_multirange, in_full, named, names_type
 from fixer.repair.owners import belonging, see_that_it_may_create
 from fixer.sql import compose as q

@@ -8,7 +8,7 @@ A person decides if no type holds the values of both, as with bit(8) for bit(16)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -21,6 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, Reversal, Step, refuse
 from fixer.model.subject import FoundColumn
 from fixer.model.table import Table
+from fixer.model.values import dataclass
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging
 from fixer.repair.conversion.standing import bound

@@ -7,7 +7,6 @@ Cure: ALTER SEQUENCE to the type and maximum of the contract.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
@@ -20,6 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.model.values import dataclass
 from fixer.repair.counting.options import ends_early
 from fixer.repair.sequences import ask_for
 from fixer.sql import compose as q

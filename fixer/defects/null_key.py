@@ -9,7 +9,6 @@ quarantine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.numbers import held, own_value
 from fixer.repair.probe import ordered
 from fixer.repair.quarantine import Mover

@@ -8,7 +8,6 @@ judged, and repaired with `--skip refused-definition`, but for what depends on i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract, Refused
 from fixer.model.defect import Specimen, Stage
@@ -18,6 +17,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
+from fixer.model.values import dataclass
 from fixer.sql.types import extension_of
 
 SLUG = "refused-definition"

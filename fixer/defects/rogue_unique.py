@@ -11,7 +11,7 @@ takes its place. Else a person decides, because somebody may have meant it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -27,6 +27,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.apart import choices, elsewhere, is_apart, probe
 from fixer.repair.constraints.exclusions import is_replaced
 from fixer.repair.constraints.online import BESIDE, unique

@@ -9,7 +9,7 @@ read is reported too, for a person; so is one with no number left: a row has the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -25,6 +25,7 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import Column as Key
 from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as FoundTable
+from fixer.model.values import dataclass
 from fixer.repair.numbers import advance, held, is_spent, last_number
 from fixer.repair.probe import counted_by, next_number, rows_where
 from fixer.repair.sequences import ask_for, unknown

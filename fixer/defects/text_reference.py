@@ -11,7 +11,7 @@ Hint: `legacy_keys` on the key of the parent names the columns that were its key
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -24,6 +24,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import ForeignKey, QName
 from fixer.model.table import Table as WantedTable
+from fixer.model.values import dataclass
 from fixer.repair.probe import parents, shown
 from fixer.repair.rekeying import in_place, mapped_later, rekeyed, to_the_last, without_mark
 from fixer.repair.rekeying.held import by_hand, half_of, texts_of

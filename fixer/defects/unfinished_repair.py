@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -22,6 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import Check, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints import online
 from fixer.repair.shadow import dropped_beside, without_beside
 from fixer.sql import compose as q

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -17,6 +17,7 @@ from fixer.model.expression.bodies import Body, Name, read
 from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Broken, Caller, Schema
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 _WORDS = pattern(r"\w+")
 _NEEDED = "plpgsql"  # the language of the block that asks the validators

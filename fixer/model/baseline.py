@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fixer.model.finding import UNREADABLE, Finding
+from fixer.model.values import dataclass
 
 VERSION = 1
 SEVERITIES = ("info", "warning", "error")  # the mildest first

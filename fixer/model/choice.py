@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixer.errors import UsageError, option, options
@@ -12,6 +12,7 @@ from fixer.model.expression import quoted
 from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Accepted
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, QName, Table
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData

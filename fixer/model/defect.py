@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Generic
@@ -14,6 +14,7 @@ from fixer.model import POINTS as POINTS
 from fixer.model.step import Repair
 from fixer.model.subject import Part, Subject
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 if TYPE_CHECKING:
     # Only the type checker needs the default: it reads a bare Finding as one about any subject.

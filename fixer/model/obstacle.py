@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
+
+from fixer.model.values import dataclass
 
 Columns = tuple[str, ...]
 FIRING = ("O", "A")  # as tgenabled and ev_enabled: what fires for the sessions of an application

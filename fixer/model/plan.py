@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from fixer.errors import PlanRefused
@@ -19,6 +19,7 @@ from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.step import APART, Batches, Effect, Hazard, Lock, Phase, Shape
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 VERSION = 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.baseline import Baseline, Changes, Known, since
 from fixer.model.choice import EVERYTHING, Choice, Left
@@ -11,6 +11,7 @@ from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Key
+from fixer.model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from fixer.model.plan import ONLINE, Plan, PlannedStep
 from fixer.model.report import Report
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 LedgerJson = list[dict[str, str | int]]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from psycopg2.sql import Composable
 
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.values import dataclass
 
 DefaultRow = Mapping[str, Composable]
 Part = ForeignKey | Index | Check | DefaultRow  # what the contract wants besides tables and columns

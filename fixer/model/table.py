@@ -7,7 +7,7 @@ future, ``stored_as`` and ``now`` are where a table or a column is found today, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from psycopg2.sql import Composable
 
 from fixer.model.expression import quoted
 from fixer.model.obstacle import Obstacle, Standing
+from fixer.model.values import dataclass
 
 _nothing = repeat(dict[str, Any]()).__next__  # one empty mapping for all of many thousands; nobody changes it
 PERMANENT, UNLOGGED, TABLES = "p", "u", ("r", "p")  # as relpersistence; as relkind, partitioned or not

@@ -7,10 +7,11 @@ to the journal. Rows are found first, and then written by their place, online a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.step import QUARANTINE, Effect, Fill, Hazard, Lock, Phase, Shape, Step
 from fixer.model.table import Column, ForeignKey, QName, Table
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.row_statements import assignment_list, rewrite_statement

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
+from fixer.model.values import dataclass
 from fixer.repair.constraints.online import apart
 from fixer.repair.counting.attaching import count_by, let_count, let_count_by, own, wire
 from fixer.repair.counting.options import as_declared, fresh, reach

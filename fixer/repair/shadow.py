@@ -9,11 +9,12 @@ history --prune` drops it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.expression import tail_of
 from fixer.model.step import Added, Fill, Part, Phase, Shape, Step
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online
 from fixer.repair.rows import filling

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fixer.model.baseline import Known
 from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.plan import Plan, PlannedStep
 from fixer.model.report import Report, fails
 from fixer.model.run import Entry, Run
+from fixer.model.values import dataclass
 from fixer.report.findings import CURES, cure_of
 from fixer.report.words import counted
 

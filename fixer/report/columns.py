@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
 from rich.text import Text
+
+from fixer.model.values import dataclass
 
 Row = Sequence[str | Sequence[Text]]  # the cells of a column that folds are texts, each of which begins a line
 _BETWEEN = "   "  # columns

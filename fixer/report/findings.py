@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,6 +13,7 @@ from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
 from fixer.model.schema.code import Key
+from fixer.model.values import dataclass
 from fixer.report import beside
 from fixer.report.words import counted, typed
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fixer.model.progress import Progress
+from fixer.model.step.progress import Progress
 
 if TYPE_CHECKING:  # a check shows for what it waits, and no steps
     from fixer.model.plan import PlannedStep

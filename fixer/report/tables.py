@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from fixer.model.plan import Plan
 from fixer.model.run import Entry, PastRun
+from fixer.model.values import dataclass
 from fixer.report.columns import Column, Columns, Row
 from fixer.report.words import bytes_of, counted, time_of
 

@@ -26,11 +26,11 @@ from fixer.model.choice import Limit
 from fixer.model.contract import Contract
 from fixer.model.obstacle import Standing
 from fixer.model.plan import ATOMIC, Plan, PlannedStep
-from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.run import Entry, Run, ledger_to_json
 from fixer.model.schema import Schema
 from fixer.model.step import APART, Lock, Phase
+from fixer.model.step.progress import SILENT, Progress
 from fixer.model.table import QName
 from fixer.runner import marks
 from fixer.runner.journal import definitions, ledger, parentless, tables, writing

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -16,6 +15,7 @@ from fixer.model.plan import ATOMIC, Plan
 from fixer.model.report import Report
 from fixer.model.run import Entry
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.journal import ledger
 
 Replan = Callable[[Report], Plan]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -11,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.model.step import JOURNAL, Added, Lock
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.repair.constraints.online import is_syncing
 from fixer.repair.shadow import KEPT
 from fixer.runner.journal import definitions, reading, tables, writing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from fixer.connect.settings import MODESTLY, ROLE
 from fixer.errors import PlanRefused, UsageError
 from fixer.model.choice import ATOMIC, EVERYTHING, ONLINE, Choice, MaxMoved
 from fixer.model.contract import Contract
-from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.schema import Schema, Shut
+from fixer.model.step.progress import SILENT, Progress
+from fixer.model.values import dataclass
 from fixer.sql.compose import Composable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.settings import OUR_PATH
 from fixer.errors import PgmendError
-from fixer.model.progress import Progress
+from fixer.model.step.progress import Progress
 
 EVERY = 0.5  # seconds
 _BUILDS = """

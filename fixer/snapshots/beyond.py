@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.values import dataclass
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 # Objects of the application: not of PostgreSQL, and not of an extension, which makes its own.

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from fixer.connect import snapshot
@@ -16,6 +16,7 @@ from fixer.model.finding import UNREADABLE
 from fixer.model.report import Report
 from fixer.model.step import JOURNAL, QUARANTINE, Hazard
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.limits import Bounds
 from fixer.runner.session import Session
 from fixer.snapshots import copying, files

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -12,6 +11,7 @@ from fixer.connect.settings import OUR_PATH
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots.moving import Chosen, Rows
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composed, Identifier, Literal

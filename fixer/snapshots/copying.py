@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import psycopg2
 from psycopg2 import errors as pg
@@ -17,6 +18,7 @@ from fixer.connect.link import Link
 from fixer.connect.settings import READING, generously, setting, unhurried
 from fixer.errors import ServerError, TargetError, option
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots import beyond, moving
 from fixer.snapshots.beyond import Beyond
 from fixer.snapshots.dumping import Dumped, dump
@@ -99,7 +101,7 @@ def read(link: Link, options: Sequence[str] = (), *, without: Sequence[str] = ()
             yield Original(reader, dumping, found, tables, public)
 
 
-@dataclass
+@dataclasses.dataclass
 class Copy:
     """What came of a copy: which objects rows break, and how these are planted; its rows; what it cannot have."""
 

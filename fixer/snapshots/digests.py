@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -13,6 +13,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING, setting
 from fixer.model.step import JOURNAL, QUARANTINE
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots import moving
 from fixer.snapshots.beyond import OURS
 from fixer.snapshots.dumping import dumped

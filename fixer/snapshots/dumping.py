@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -16,6 +15,7 @@ from fixer.connect.binaries import dump_tools
 from fixer.connect.redact import redact
 from fixer.errors import ServerError, TargetError
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 from fixer.snapshots.pieces import Piece, split
 
 _PLAIN = ("--schema-only", "--no-tablespaces", "--no-security-labels", "--no-subscriptions", "--encoding=UTF8")

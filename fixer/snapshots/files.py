@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots.copying import Copy, Original
 from fixer.snapshots.moving import MANNERS
 from fixer.snapshots.pieces import FOREIGN_KEY, SECRET, Piece, text_of

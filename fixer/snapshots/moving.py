@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO, Protocol
 
 import psycopg2
@@ -15,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.interrupt import at_one_go
 from fixer.connect.settings import EXACTLY, SEEING_ALL, setting
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots.beyond import OURS
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 # How a piece begins (src/bin/pg_dump/pg_backup_archiver.c, _printTocEntry).
 _HEAD = pattern(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fixer.errors import PlanRefused
 from fixer.model.finding import Finding
 from fixer.model.plan import VERSION, Plan, from_json
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.report import json as as_json
 
 ALL, SAMPLE = "all rows", "a sample"

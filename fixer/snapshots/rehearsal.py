@@ -5,11 +5,12 @@ The target is only read.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from fixer.contract.scratch import Scratch
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, ServerError, UndoRefused, option
@@ -18,6 +19,7 @@ from fixer.model.plan import ATOMIC, Plan
 from fixer.model.report import Report
 from fixer.model.run import Run, ledger_to_json
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.limits import Bounds
 from fixer.runner.preflight import permit
 from fixer.runner.session import Session
@@ -112,7 +114,7 @@ class Undone:
     sequences: Mapping[QName, tuple[int, int]] = field(default_factory=dict)
 
 
-@dataclass
+@dataclasses.dataclass
 class _Done:
     """What a rehearsal showed."""
 
@@ -148,7 +150,7 @@ class _Done:
         return Covered(rows, kind, repaired, "all rows" if not self.undo.why else "not at all")
 
 
-@dataclass
+@dataclasses.dataclass
 class _Rehearsal:
     """A repair on a copy."""
 

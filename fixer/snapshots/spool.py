@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from fixer.connect.interrupt import at_one_go
 from fixer.model.expression import literal, quoted
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 from fixer.snapshots.moving import TEXT, Rows, Source
 from fixer.sql import compose as q
 

@@ -9,12 +9,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
+from fixer.model.values import dataclass
 
 _NEEDS = ("pytest", "hypothesis")
 _SHOWN = 10

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from operator import ge, gt
@@ -18,6 +17,7 @@ from fixer.model.expression.bounds import measure
 from fixer.model.expression.names import TOKEN
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import Column, Table
+from fixer.model.values import dataclass
 from fixer.sql.compose import SQL
 from fixer.sql.types import fits, shape
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fixer.model.expression import parts_of, unquoted
 from fixer.model.expression.patterns import pattern
 from fixer.model.obstacle import Below, Trigger
 from fixer.model.table import QName, Table
+from fixer.model.values import dataclass
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _DOTTED = rf"({_NAME})(?:\s*\.\s*({_NAME}))?"

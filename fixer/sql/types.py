@@ -6,10 +6,10 @@ Sources: PostgreSQL manual, chapter 8 (data types), and `ALTER TABLE`, "Notes", 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fixer.model.expression import tail_of
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import Index, Table
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import over_row

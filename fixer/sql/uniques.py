@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import Tail, canonical, names_column, quoted, tail_of
 from fixer.model.expression.constant import is_computable
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import dropping

@@ -76,6 +76,29 @@ def test_a_start_imports_only_what_it_needs(words: str, expected: list[str]) -> 
     assert imported(words) == expected
 
 
+def test_a_command_leaves_tls_to_libpq(tmp_path: Path) -> None:
+    words = ("check", "--dsn", f"host={tmp_path}", "--contract", "self")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "fixer", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert done.returncode == 2, done.stderr
+    assert {"psycopg2", "_ssl"} & names == {"psycopg2"}
+
+
+def test_python_s_tls_is_there_for_who_wants_it_later() -> None:
+    words = "import sys; sys.argv = ['fixer']; from fixer.connect.startup import import_driver as it; it(); import ssl"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{words}; print(ssl.create_default_context().verify_mode)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def test_nothing_that_takes_time_comes_before_ctrl_c_is_caught() -> None:
     words = "import os, sys; before = {*sys.modules}; import fixer.connect.startup; print(*{*sys.modules} - before)"
     done = subprocess.run([sys.executable, "-S", "-c", words], cwd=ROOT, capture_output=True, text=True)

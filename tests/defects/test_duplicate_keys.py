@@ -11,7 +11,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text
 
 import fixer
 from fixer.model.plan import MODES, PlannedStep
-from fixer.model.progress import Progress
+from fixer.model.step.progress import Progress
 from lab.database import Database, all_of, differences, lent
 from lab.laboratory import VERSIONS, Laboratory
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fixer.model.plan import PlannedStep
-from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run
+from fixer.model.step.progress import SILENT, Progress
 from lab.laboratory import Case
 
 

@@ -17,7 +17,7 @@ from fixer import undo
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES, PlannedStep
-from fixer.model.progress import Progress
+from fixer.model.step.progress import Progress
 from lab.database import Database, lent
 from lab.evidence.dumps import everything
 from lab.examples.library import FREE, FURTHER, TWICE

@@ -17,8 +17,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 import fixer
 from fixer.connect.servers import Server
 from fixer.model.contract import Contract, TableHints
-from fixer.model.progress import SILENT, Progress
 from fixer.model.schema import Schema, Twin
+from fixer.model.step.progress import SILENT, Progress
 from fixer.model.table import QName, Table
 from fixer.repair.twins import way_out
 from lab.laboratory import OWNER, VERSIONS, Laboratory

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from fixer.contract.project.found import Candidate
 from fixer.errors import TargetError, UsageError
 from fixer.model.finding import UNREADABLE, Finding
 from fixer.model.report import Report
+from fixer.model.values import dataclass
 from fixer.report import streams
 from fixer.report.findings import of_report
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from fixer.cli.outputs.options import ANYWHERE
 from fixer.errors import TargetError, UsageError
 from fixer.model.finding import UNREADABLE
 from fixer.model.report import Report
+from fixer.model.values import dataclass
 from fixer.report import findings
 from fixer.report.words import counted
 

@@ -6,9 +6,9 @@ Light, because every command asks it before anything else is imported.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from fixer.errors import UsageError
+from fixer.model.values import dataclass
 
 FORMATS = ("text", "json", "sarif", "github", "junit", "html")
 PLAIN = ("text", "json")  # the formats that every command has

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fixer.cli.outputs import STANDARD, Output
 from fixer.cli.outputs.files import append, write
 from fixer.errors import OutputFailed
+from fixer.model.values import dataclass
 from fixer.report import streams
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fixer.errors import ContractError, option
+from fixer.model.values import dataclass
 
 PREFIX = "alembic:"
 _INI, _TOML, _ENV = "alembic.ini", "pyproject.toml", "env.py"

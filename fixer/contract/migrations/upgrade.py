@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from threading import Timer
 from typing import IO, Any  # what a line of JSON holds
 
@@ -29,6 +28,7 @@ from fixer.contract.script import statements, without_roles
 from fixer.errors import ContractError
 from fixer.model.expression import unquoted
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 PATIENCE = 900.0  # seconds that all migrations may take
 # What a statement says that may name a role or an extension that is not there, or what only a superuser may.

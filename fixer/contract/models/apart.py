@@ -6,7 +6,6 @@ name in several schemas.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import psycopg2
@@ -33,6 +32,7 @@ from fixer.errors import ContractError, words_of
 from fixer.introspect import borrowing
 from fixer.model.schema import Schema
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 _PATH = f"BEGIN READ ONLY;\n{SAFELY}SELECT pg_catalog.current_setting('pgmend.own_path')::text[]"
 

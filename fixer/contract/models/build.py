@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -51,6 +51,7 @@ from fixer.model.contract import Contract, Hints, Refused
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
 from fixer.model.table import UNLOGGED, ForeignKey
+from fixer.model.values import dataclass
 
 log = logging.getLogger("pgmend.contract")
 

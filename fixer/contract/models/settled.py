@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.contract.places import Places
 from fixer.model.expression import as_needed, bare_type, in_full
 from fixer.model.schema import Schema
 from fixer.model.table import PERMANENT, UNLOGGED, Column, QName, Sequence, Table
+from fixer.model.values import dataclass
 
 
 def settled(

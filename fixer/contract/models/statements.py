@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engine
@@ -21,6 +20,7 @@ from fixer.contract.models.typeless import DIALECT, spellable
 from fixer.errors import ContractError, words_of
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 SCRATCH = "pg_temp"
 Homes = Mapping[str | None, str]  # where the schemas of the models stand

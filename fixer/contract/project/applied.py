@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -15,6 +15,7 @@ from fixer.contract.source import Source
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints, covers
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 # Tables, views and foreign tables that a person may mean (PostgreSQL manual, pg_class).
 _TABLES = """

@@ -6,9 +6,11 @@ import ast
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
+
+from fixer.model.values import dataclass
 
 _PASSED_OVER = frozenset((
     "build", "dist", "doc", "docs", "examples", "migrations", "alembic", "versions", "node_modules", "site-packages",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import configparser
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fixer.contract.project.models import Models, models_in
+from fixer.model.values import dataclass
 
 _FILES = ("db/structure.sql", "structure.sql", "db/schema.sql", "schema.sql", "sql/schema.sql")
 _DIRECTORIES = ("supabase/migrations", "db/migrations", "migrations")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fixer.contract.project.code import Code, Module, Name, code_of
+from fixer.model.values import dataclass
 
 _BASES = ("DeclarativeBase", "DeclarativeBaseNoMeta")
 _MADE_BY = ("declarative_base", "generate_base", "automap_base", "MetaData", "SQLAlchemy")  # functions and classes

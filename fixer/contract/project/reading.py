@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from pathlib import Path
 
 from fixer.errors import ContractError
 from fixer.model.contract import ORPHAN_POLICIES
 from fixer.model.finding import Accepted
+from fixer.model.values import dataclass
 
 _KEYS = ("accept", "contract", "exclude", "hints", "scratch")
 _NAMED = (("contract", "app.models:Base"), ("scratch", "docker:postgres:18"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import sql
@@ -14,6 +13,7 @@ from fixer.connect.target import Target, resolve
 from fixer.contract.scratch.named import lent
 from fixer.contract.scratch.opened import ROLE, Opened
 from fixer.errors import ServerError, TargetError, option, refuse_empty
+from fixer.model.values import dataclass
 
 _DOCKER = "docker"
 _SPELLING = 14  # keeps EXTRACT, TRIM and their like as SQL spells them, and the versions before do not

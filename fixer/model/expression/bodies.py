@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fixer.model.expression.names import unquoted
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 Name = tuple[str, str]  # schema, empty if none is said; and name
 _WORD = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from math import gcd, lcm
@@ -13,6 +12,7 @@ from math import gcd, lcm
 from fixer.model.expression.names import unquoted
 from fixer.model.expression.patterns import pattern
 from fixer.model.expression.tails import split
+from fixer.model.values import dataclass
 
 DEFAULT = "DEFAULT"  # the bound of the partition that takes what no other does
 Value = tuple[int, Decimal | str]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from fixer.model.expression.names import TOKEN, names_column, unquoted
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

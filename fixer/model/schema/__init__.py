@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from fixer.model.schema.code import Broken, Caller, Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
 from fixer.model.schema.session import Given, Rights, Session, Shut
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.values import dataclass
 
 __all__ = [
     "COUNTED",

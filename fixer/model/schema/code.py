@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -17,6 +17,7 @@ from fixer.model.expression import as_needed
 from fixer.model.expression.patterns import pattern
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 T = TypeVar("T")
 _LINE_END = pattern(r"\r\n?")

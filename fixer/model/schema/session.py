@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fixer.model.expression import as_needed
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 READ_ONLY, REPLICATION = "default_transaction_read_only", "session_replication_role"
 _ON = ("on", "true", "yes", "1")

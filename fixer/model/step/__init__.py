@@ -6,13 +6,14 @@ fixer.repair.constraints.online builds what replaces a step online, fixer.repair
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Generic, TypeVar
 
 from psycopg2.sql import SQL, Composable
 
 from fixer.model.step.phase import APART, Hazard, Lock, Phase
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 __all__ = [
     "APART",

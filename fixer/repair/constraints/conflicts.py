@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.expression import quoted
 from fixer.model.finding import Probe
 from fixer.model.step import RefusalError
 from fixer.model.table import Index, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.exclusions import Element, elements
 from fixer.repair.probe import shown
 from fixer.sql import compose as q

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.expression import column_of, compared
 from fixer.model.expression.patterns import pattern
 from fixer.model.step import Hazard, Part, Phase, RefusalError
 from fixer.model.table import Index, Table
+from fixer.model.values import dataclass
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression.bounds import bound_of, taken
@@ -11,6 +11,7 @@ from fixer.model.schema import Partition, Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.repair.owners import belonging
 from fixer.sql import compose as q
 from fixer.sql import ddl

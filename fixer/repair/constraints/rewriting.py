@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.model.contract import Contract
@@ -14,6 +14,7 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import ApartCheck, ApartIndex
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.checks import spelt as spelt_check
 from fixer.repair.probe import parents, shown, within

@@ -8,13 +8,13 @@ primary key to group by.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from fixer.model.expression import column_of, names_column, names_in, quoted, split, tail_of, with_relations
 from fixer.model.finding import Finding
 from fixer.model.obstacle import BROUGHT_BACK, Dependent, Standing
 from fixer.model.schema import Schema
 from fixer.model.table import Column, Index, QName
+from fixer.model.values import dataclass
 from fixer.repair.conversion.indexes import bare
 from fixer.sql.compose import SQL, Composable
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import literal
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.table import Column, QName
+from fixer.model.values import dataclass
 from fixer.repair.counting.attaching import let_count, let_count_by, own
 from fixer.repair.counting.options import is_plain
 from fixer.repair.owners import belonging

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.expression import sequences_in
 from fixer.model.schema import Schema
 from fixer.model.step import Part, RefusalError
 from fixer.model.table import Column, QName
+from fixer.model.values import dataclass
 from fixer.repair.counting.attaching import let_count_by, wire
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import advance

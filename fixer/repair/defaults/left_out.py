@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.model.expression import TEXT, as_needed, names_column, tail_of
@@ -17,6 +17,7 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import FIRING, Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.online import SYNC
 from fixer.repair.defaults.own_values import too_long

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.finding import Places
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
+from fixer.model.values import dataclass
 from fixer.repair.constraints.foreign_keys import is_comparable, is_indexed
 from fixer.repair.quarantine.circles import around
 from fixer.repair.quarantine.going import after, at_places, by_turns, expected, of_part, seen, together

@@ -7,12 +7,12 @@ made. If there is none, the lowest key stays, which is the oldest only if a sequ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.constraints.foreign_keys import is_comparable
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import ColumnHints, Contract
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, Table
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 from fixer.sql.conversions import conversion

@@ -6,7 +6,6 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from fixer.errors import UsageError
 from fixer.model.expression.patterns import pattern
+from fixer.model.values import dataclass
 
 _DEFECTS = Path(__file__).parents[2] / "defects"
 _SEEN = Path(__file__).with_name("seen.json")

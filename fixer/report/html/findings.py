@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from fixer.model.finding import POINTS, Accepted, Finding
+from fixer.model.values import dataclass
 from fixer.report.findings import cure_of
 from fixer.report.html.anchors import Anchors
 from fixer.report.html.markup import Markup, code, inner, name_of, tag

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 
 from fixer.model.run import package_version
+from fixer.model.values import dataclass
 from fixer.report.findings import is_itself
 from fixer.report.html.markup import Markup, code, name_of, tag
 

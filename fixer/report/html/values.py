@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from psycopg2.sql import Composable, Composed, Identifier
 
@@ -12,6 +11,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.finding import UNREADABLE, Finding
 from fixer.model.report import Comparison
 from fixer.model.table import QName, Table
+from fixer.model.values import dataclass
 from fixer.repair.probe import shown
 from fixer.sql.types import family
 

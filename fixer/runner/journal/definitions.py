@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache, cached_property
 from typing import Any
 from zlib import crc32
@@ -21,6 +21,7 @@ from fixer.introspect import coded
 from fixer.model.schema.code import Code
 from fixer.model.schema.code import Key as CodeKey
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.sql.compose import SQL, Identifier, Literal
 
 CODE = "code"  # the kind of functions, views, triggers, policies and grants that a run creates or replaces

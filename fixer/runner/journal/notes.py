@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.plan import PlannedStep
 from fixer.model.step import Added
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.journal import own_values
 from fixer.runner.journal.own_values import Kept, KeptJson
 from fixer.sql import compose as q

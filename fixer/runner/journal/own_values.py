@@ -8,12 +8,13 @@ newer one is suspect only if its part of the digest differs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, TypedDict
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 

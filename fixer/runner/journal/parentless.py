@@ -7,7 +7,7 @@ moves. Those that stay under a foreign key that goes are counted before it goes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.model.plan import PlannedStep
 from fixer.model.step import RUN_NUMBER
 from fixer.model.table import ForeignKey, QName
+from fixer.model.values import dataclass
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, is_unproved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -14,6 +14,7 @@ from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep, step_from_json
 from fixer.model.run import PastRun
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.journal import definitions, notes
 from fixer.runner.journal.definitions import Definitions, DefinitionsJson
 from fixer.runner.journal.notes import Notes

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -24,10 +24,11 @@ from fixer.errors import ApplyFailed
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.plan import Plan, PlannedStep
-from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.step import Lock, Phase
+from fixer.model.step.progress import SILENT, Progress
+from fixer.model.values import dataclass
 from fixer.runner.locking.sole_fixer import floor
 from fixer.runner.online.batches import in_batches
 from fixer.runner.online.builds import concurrently

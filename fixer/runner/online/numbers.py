@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.plan import PlannedStep
 from fixer.model.step import Phase
+from fixer.model.values import dataclass
 from fixer.runner.online.overtaken import OvertakenError
 
 

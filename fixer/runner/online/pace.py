@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.settings import seconds
 from fixer.errors import ApplyFailed, TargetError, option
-from fixer.model.progress import Progress
+from fixer.model.step.progress import Progress
+from fixer.model.values import dataclass
 from fixer.runner.locking.sole_fixer import Floor
 from fixer.runner.online.transactions import Transactions
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from types import MappingProxyType
 
@@ -16,9 +17,10 @@ from fixer.connect.failures import told
 from fixer.connect.settings import IN_FRONT
 from fixer.errors import ApplyFailed
 from fixer.model.plan import PlannedStep
-from fixer.model.progress import Progress
 from fixer.model.step import APART, Lock
+from fixer.model.step.progress import Progress
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner import marks
 from fixer.runner.journal import definitions, parentless, writing
 from fixer.runner.journal.definitions import Definitions
@@ -55,7 +57,7 @@ class Work:
     sleep: Callable[[float], None]
 
 
-@dataclass
+@dataclasses.dataclass
 class Standing:
     """How far a run is; updated after each commit."""
 

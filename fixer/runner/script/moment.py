@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.model.plan import Plan
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.journal import ledger, tables
 from fixer.sql.compose import SQL, Block, Composable, Literal
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -11,6 +10,7 @@ from fixer import introspect
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.journal.definitions import read_columns
 from fixer.runner.journal.reading import DoneStep
 from fixer.runner.journal.tables import BEFORE_IMAGE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -11,6 +10,7 @@ from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.step import Phase
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.repair.constraints.online import BESIDE, is_syncing
 from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, Key

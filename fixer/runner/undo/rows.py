@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 
 from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
+from fixer.model.values import dataclass
 from fixer.repair.constraints.online import BESIDE
 from fixer.repair.rows import counted, quarantine_table
 from fixer.runner.audience import stopped_by

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import psycopg2
 from psycopg2.errorcodes import (
@@ -19,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
+from fixer.model.values import dataclass
 from fixer.runner.locking.transaction import TRANSIENT
 from fixer.sql.compose import Composable
 

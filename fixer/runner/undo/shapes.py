@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import psycopg2
 
@@ -14,6 +13,7 @@ from fixer.errors import UndoRefused
 from fixer.model.obstacle import BROUGHT_BACK, Standing
 from fixer.model.step import Phase
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.runner.journal.definitions import Item, Key, is_unproved
 from fixer.runner.standing import around_it, other_call
 from fixer.runner.undo.below import Enabled, inherited, triggers_below

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from fixer.errors import UsageError, option
 from fixer.model.contract import Contract
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.snapshots.masks.values import Masks
 from fixer.snapshots.moving import Rows
 from fixer.snapshots.pieces import Piece

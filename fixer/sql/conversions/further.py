@@ -5,9 +5,8 @@ Sources: PostgreSQL manual, chapter 8 (data types), and 9.27.6, for texts that a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fixer.model.table import Column
+from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.types import MAXIMA, element, family, shape

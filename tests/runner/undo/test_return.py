@@ -33,8 +33,8 @@ from sqlalchemy.dialects.postgresql import UUID
 import fixer
 from fixer.errors import UndoRefused
 from fixer.model.plan import Plan, PlannedStep
-from fixer.model.progress import Progress
 from fixer.model.step import Phase
+from fixer.model.step.progress import Progress
 from lab.database import Database, lent, role
 from lab.evidence.dumps import everything
 from lab.laboratory import VERSIONS, Laboratory

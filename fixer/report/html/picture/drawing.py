@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.report.html.markup import Markup, inner, tag, visible
 from fixer.report.html.picture.graph import Box, Graph, Line, Row, State
 from fixer.report.html.picture.places import Places, Point, Size, place

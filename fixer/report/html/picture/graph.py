@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.subject import FoundForeignKey, Misdirected, OtherTable, StrayForeignKey
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
+from fixer.model.values import dataclass
 
 COLUMNS = 14  # of a box; the others are counted
 

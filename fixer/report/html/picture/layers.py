@@ -7,12 +7,14 @@ layer, and not hundreds.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 
 SWEEPS = 10
 
@@ -30,7 +32,7 @@ Node = QName | Lane
 Pair = tuple[QName, QName]  # a table that references, and the one that it references
 
 
-@dataclass
+@dataclasses.dataclass
 class Layers:
     """The layers from left to right, each from top to bottom, and the way of each line through its lanes."""
 
