@@ -35,7 +35,7 @@ from lab.evidence.catalogue import catalogued
 from lab.evidence.copies import State, stamps
 from lab.evidence.dumps import dump
 from lab.evidence.facts import TableFacts
-from lab.servers import Kept, prepare
+from lab.servers import Kept
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
@@ -92,7 +92,8 @@ class Laboratory:
         if version not in self._servers:
             shared = servers.shared(self._directory, version, self._keeper)
             self._servers[version] = Kept(shared.dsn, shared.version, shared.bindir)
-            self.once(f"prepared-{version}", partial(prepare, self._servers[version], PEOPLE))
+            with self._servers[version].session() as connection:
+                connection.cursor().execute(PEOPLE)
         return self._servers[version]
 
     def sound(self, version: int, specimen: Specimen | None = None) -> Sound:
