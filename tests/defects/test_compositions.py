@@ -31,7 +31,8 @@ SEED = int(os.environ.get("PGMEND_COMPOSITION_SEED", random.randrange(10**9) if 
 PARTS = 4  # which workers share
 EXAMPLES = max(1, int(WANTED or 100) // PARTS)
 SHOPS = "; ".join(f'CREATE SCHEMA "{schema}"' for schema in SCHEMAS if schema)
-NUMBERED = "rogue-unique"  # refuses nothing over numbers that the database gives
+# Classes that may change nothing: a unique over numbers that the database gives, row security that SQL declares.
+IDLE = {"rogue-unique", "closed-row-security"}
 # Only a superuser can bring such a database about, by hand or by undo.
 BY_SUPERUSERS = {"disabled-foreign-key", "disabled-unique", "invalid-index"}
 
@@ -110,7 +111,7 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
         superuser = trial.role == "owner" and bool(BY_SUPERUSERS & set(wounds.values()))
         ordeal = Ordeal(case, trial.mode, superuser, beside=True)
         evidence = "\n".join([filled, over, *wounds])
-        unseen = [] if NUMBERED in wounds.values() or case.check(deep=True).findings else [*wounds.values()]
+        unseen = [] if IDLE & {*wounds.values()} or case.check(deep=True).findings else [*wounds.values()]
         ordeal.breaches()
         ordeal.found += [*silent, *(f"1 detection: nothing is found of {slug}" for slug in unseen)]
         return ordeal, list(wounds.values()), evidence
