@@ -67,14 +67,14 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     numbered = next((c for c in key.columns if wanted[c].generates), None)
     if numbered is None and (made := _made(contract.tables[finding.table], key)):
         unreferenced(actual, finding.table, made)
-        beside_it = _numbered(finding, table.before_mapping(), made, first)
+        beside_it = _numbered(finding, table.before_mapping(), made, first).before_mapping()
         return Repair.of((_numbered(finding, table, made, first).online_as((beside_it,)),))
     if numbered is None:
         at_once, beside = (_moved(finding, each, actual, contract) for each in (table, table.before_mapping()))
         return Repair(steps=Repair.of(at_once).steps, online=Repair.of(beside).online)
     numbers = new_numbers(finding.table, numbered, key, actual, contract)
     unreferenced(actual, finding.table, {numbered: numbers.value})
-    lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside}, first)
+    lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside}, first).before_mapping()
     step = _numbered(finding, table, {numbered: numbers.value}, first).online_as((lightly,))
     return Repair.of((numbers.room(finding.rows), step))
 
@@ -135,7 +135,7 @@ def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, 
     rivals = _rivals(table, finding.about.wanted, first)
     stays = f"the oldest by {first.column}" if first.column else "the first row"
     what = "keys" if any(family(table.columns[name].type) != "integer" for name in given) else "numbers"
-    return rewrite(
+    step = rewrite(
         Phase.KEYS,
         table,
         f"give {counted(finding.rows)} of {finding.table.name} new {what}; what references them stays with {stays}",
@@ -145,6 +145,7 @@ def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, 
         known_by=finding.about.wanted.columns,
         rivals=rivals,
     )
+    return replace(step, expects=rivals.condition)
 
 
 def badges() -> sa.MetaData:

@@ -189,23 +189,23 @@ def _is_written_anew(column: Column, table: QName, contract: Contract, stands: C
 
 
 def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the column."""
+    """Return the schema with the column, which tables that INHERIT get as well."""
     column, table = finding.about.wanted, actual.tables[finding.table]
     value = given(finding.table, column, as_it_stands(column, actual), contract)
     converted = as_wanted(value, table, contract, actual.version)
     after = as_it_stands(foreseen(column, value, converted, contract.tables[finding.table], actual.code), actual)
-    return actual.with_table(unread(table.with_column(after), after, actual))
+    below, schema = [table], actual
+    for each in below:
+        schema = schema.with_table(unread(each.with_column(after), after, actual))
+        below += (heir for heir in schema.heirs(each.name) if column.name not in heir.columns)
+    return schema
 
 
-_ANEW = frozenset({"rewrites-table"})
+_ANEW, _KEY = frozenset({"rewrites-table"}), frozenset({"missing-foreign-key"})
 SPECIMENS = (
     Specimen("nullable", "ALTER TABLE books DROP COLUMN pages"),
     Specimen("with a default and a backfill", "ALTER TABLE authors DROP COLUMN active"),
-    Specimen(
-        "with keys and checks over it",
-        "ALTER TABLE books DROP COLUMN reviewer_id",
-        also=frozenset({"missing-foreign-key"}),
-    ),
+    Specimen("with keys and checks over it", "ALTER TABLE books DROP COLUMN reviewer_id", also=_KEY),
     Specimen(
         "needed by rows that have no value for it",
         "ALTER TABLE books DROP COLUMN title",
@@ -213,11 +213,7 @@ SPECIMENS = (
         manual=True,
         also=frozenset({"missing-unique"}),
     ),
-    Specimen(
-        "needed by no row yet",
-        "TRUNCATE reviews; ALTER TABLE reviews DROP COLUMN book_id",
-        also=frozenset({"missing-foreign-key"}),
-    ),
+    Specimen("needed by no row yet", "TRUNCATE reviews; ALTER TABLE reviews DROP book_id", also=_KEY),
     Specimen("it stands in other letters", 'ALTER TABLE books RENAME pages TO "Pages"', rows=24, manual=True),
     Specimen("in other letters, with a default", 'ALTER TABLE authors RENAME active TO "Active"', rows=12, manual=True),
     Specimen(

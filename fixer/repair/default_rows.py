@@ -51,9 +51,14 @@ def _barred(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -
     values = {c.name: contract.value_for(table, c) for c in wanted.columns.values() if not c.generated}
     cells = {name: value for name, value in (values | dict(row)).items() if value is not None}
     constant = {name: value for name, value in cells.items() if name in row or not wanted.columns[name].volatile}
-    bars = [bar for key in wanted.indexes if key.exclusion for bar in barring(key, there, cells)]
+    bars = [bar for key in wanted.indexes if key.exclusion for bar in barring(key, there, cells, wanted.columns)]
     others = (key for key in wanted.indexes if key.unique and not (key.is_plain_key and set(key.columns) <= set(row)))
-    bars += [bar for key in others if not key.overlaps_not for bar in barring(by_equality(key), there, constant)]
+    bars += [
+        bar
+        for key in others
+        if not key.overlaps_not
+        for bar in barring(by_equality(key), there, constant, wanted.columns)
+    ]
     return SQL("({} AND ({}))").format(absent(table, row, actual, contract), q.any_of(bars)) if bars else None
 
 

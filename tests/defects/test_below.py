@@ -333,3 +333,26 @@ def test_a_unique_that_a_partition_has_alone_is_found(empty: Database, mode: str
         ("public.p1.p1_m_excl", "warning"),
     }
     assert (run.report.ok, 'DROP INDEX "a.b"."odd"' in str(elsewhere.repair.refusal)) == (True, True)
+
+
+PARTED = """
+CREATE TABLE visits (id serial, n integer DEFAULT 4, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE early PARTITION OF visits FOR VALUES FROM (0) TO (100); CREATE TABLE late PARTITION OF visits DEFAULT;
+"""
+
+
+@pytest.mark.parametrize("column", ["id", "n"])
+def test_a_default_that_one_partition_alone_lacks_is_told_with_its_statement(
+    laboratory: Laboratory, column: str
+) -> None:
+    whole = contract(visits=(key(), integer("n", server_default="4")))
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(PARTED)
+        sound = fixer.check(connection, whole).findings
+        database.run(f"ALTER TABLE early ALTER {column} DROP DEFAULT")
+        (found,) = fixer.check(connection, whole).findings
+        database.run((found.repair.refusal or "").partition("run: ")[2])
+        again = fixer.check(connection, whole).findings
+
+    assert (sound, again) == ((), ())
+    assert (found.slug, found.severity, found.object) == ("missing-default", "warning", f"public.early.{column}")

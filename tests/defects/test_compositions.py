@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from fixer import defects
@@ -22,6 +21,7 @@ from lab.composed_code import code
 from lab.composed_rows import rows
 from lab.composed_tables import metadata
 from lab.composition import SCHEMAS, Models, contracts
+from lab.differing import try_different
 from lab.evidence.bystanders import KINDS, planted
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
 from lab.mixing import Ordeal
@@ -31,7 +31,8 @@ SEED = int(os.environ.get("PGMEND_COMPOSITION_SEED", random.randrange(10**9) if 
 PARTS = 4  # which workers share
 EXAMPLES = max(1, int(WANTED or 100) // PARTS)
 SHOPS = "; ".join(f'CREATE SCHEMA "{schema}"' for schema in SCHEMAS if schema)
-NUMBERED = "rogue-unique"  # refuses nothing over numbers that the database gives
+# Classes that may change nothing: a unique over numbers that the database gives, row security that SQL declares.
+IDLE = {"rogue-unique", "closed-row-security"}
 # Only a superuser can bring such a database about, by hand or by undo.
 BY_SUPERUSERS = {"disabled-foreign-key", "disabled-unique", "invalid-index"}
 
@@ -75,16 +76,6 @@ def wounded(case: Case, wounds: tuple[int, ...]) -> dict[str, str]:
 def test_a_composition_obeys_the_laws_or_changes_nothing(laboratory: Laboratory, part: int) -> None:
     ends, classes = Counter[str](), Counter[str]()
 
-    @seed(SEED + part)
-    @settings(
-        max_examples=EXAMPLES,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate, Phase.shrink) if WANTED else (Phase.generate,),
-        print_blob=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(TRIALS)
     def tried(trial: Trial) -> None:
         ordeal, slugs, evidence = composed(laboratory, trial)
         ends.update([ordeal.end, *([f"undone: {ordeal.undone}"] if ordeal.undone is not None else [])])
@@ -93,9 +84,12 @@ def test_a_composition_obeys_the_laws_or_changes_nothing(laboratory: Laboratory,
         assert ordeal.found == [], f"{trial}\nseed {SEED + part}\n{evidence}"
 
     try:
-        tried()
+        ran = try_different(
+            tried, TRIALS, count=EXAMPLES, first=SEED + part, differs=lambda trial: trial.wounds, shrinks=bool(WANTED)
+        )
     finally:
         sys.stderr.write(f"seed {SEED + part}: {dict(ends)}, {dict(classes)}\n")
+    assert ran == EXAMPLES
 
 
 def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], str]:
@@ -110,7 +104,7 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
         superuser = trial.role == "owner" and bool(BY_SUPERUSERS & set(wounds.values()))
         ordeal = Ordeal(case, trial.mode, superuser, beside=True)
         evidence = "\n".join([filled, over, *wounds])
-        unseen = [] if NUMBERED in wounds.values() or case.check(deep=True).findings else [*wounds.values()]
+        unseen = [] if IDLE & {*wounds.values()} or case.check(deep=True).findings else [*wounds.values()]
         ordeal.breaches()
         ordeal.found += [*silent, *(f"1 detection: nothing is found of {slug}" for slug in unseen)]
         return ordeal, list(wounds.values()), evidence
@@ -136,6 +130,28 @@ def test_what_only_a_person_mends_is_planted_and_found(laboratory: Laboratory, s
         case.break_(planting[-1])
 
         assert {slug} == {each.slug for each in case.check(deep=True).findings if each.severity != "info"}
+
+
+def test_the_databases_differ_by_what_breaks_them() -> None:
+    wounds = list[tuple[int, ...]]()
+    ran = try_different(
+        lambda trial: wounds.append(trial.wounds),
+        TRIALS,
+        count=EXAMPLES,
+        first=SEED,
+        differs=lambda trial: trial.wounds,
+        shrinks=False,
+    )
+
+    assert (ran, len(wounds), len(set(wounds))) == (EXAMPLES, EXAMPLES, EXAMPLES)
+
+
+def test_a_failure_is_shrunk() -> None:
+    def failing(number: int) -> None:
+        assert number < 7, f"it fails with {number}"
+
+    with pytest.raises(AssertionError, match="it fails with 7"):
+        try_different(failing, st.integers(0, 10**6), count=50, first=SEED, differs=hash, shrinks=True)
 
 
 def test_every_class_can_be_planted_somewhere_or_says_why_not() -> None:

@@ -33,10 +33,12 @@ from sqlalchemy.dialects.postgresql import DOMAIN, INT4RANGE, ExcludeConstraint
 
 import fixer
 from fixer.connect.target import resolve
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.database import Database, copied, lent, role
 from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
+from lab.mixing import mixed
 
 WANTED = MetaData()
 
@@ -234,3 +236,17 @@ def test_roles_that_may_insert_count_by_a_column_that_is_added(empty: Database, 
         assert fixer.apply(resolve(empty.dsn), str(wanted), mode=mode, allow_hazards="all").ok
         empty.run(f"SET ROLE {inserter}; INSERT INTO t SELECT; RESET ROLE")
         assert empty.run("SELECT * FROM t") == [(1, 1, 9, 1)]
+
+
+CODED = """
+CREATE SEQUENCE counted; CREATE TABLE p (id serial PRIMARY KEY, code text DEFAULT 'N-' || nextval('counted'));
+CREATE TYPE size AS ENUM ('s', 'm'); CREATE TABLE h (n size NOT NULL) INHERITS (p);
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_row_of_an_heir_that_goes_keeps_its_value_of_a_column_that_came(laboratory: Laboratory, mode: str) -> None:
+    filled = "INSERT INTO p DEFAULT VALUES; INSERT INTO h (n) VALUES ('s'), ('m')"
+    gone = "ALTER TABLE p DROP code CASCADE; ALTER TABLE h ALTER n DROP NOT NULL; UPDATE h SET n = NULL WHERE n = 's'"
+    with laboratory.database(18, Specimen("heirs", "", contract=lambda: CODED, setup=filled)) as case:
+        assert mixed(case, [gone], mode=mode) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Integer, MetaData, String, Table, func
 
 from fixer.errors import NeedsPermission
 from fixer.model.defect import Specimen
@@ -63,3 +63,22 @@ def test_other_rows_go_although_a_default_row_stays(laboratory: Laboratory) -> N
         case.break_(GOES["an orphan"].replace("id = 1", "id = 2"))
 
         assert sum(case.apply(allow_hazards="all").plan.moves.values()) == 1
+
+
+def shelves() -> MetaData:
+    """Return a contract of a default row whose keys need a number, one of them by an expression."""
+    metadata = MetaData()
+    tenant = Column("tenant", Integer, primary_key=True, server_default="1")
+    id_, place = Column("id", Integer, Identity(), primary_key=True), Column("place", Integer, server_default="1")
+    name = Column("name", String(10), unique=True)
+    both = Index("both", func.abs(place + id_), unique=True)
+    Table("shelves", metadata, tenant, id_, place, name, both, info={"default_rows": [{"name": "top"}]})
+    return metadata
+
+
+def test_a_column_that_a_key_lacks_is_told_once(laboratory: Laboratory) -> None:
+    filled = "INSERT INTO shelves (name) VALUES ('top'), ('bottom')"
+    with laboratory.database(18, Specimen("shelves", "", contract=shelves, setup=filled)) as case:
+        case.break_("CREATE TABLE of_old () INHERITS (shelves)", "ALTER TABLE shelves DROP id CASCADE")
+
+        assert [each.message for each in case.check().findings if "could not be read" in each.message] == []

@@ -87,7 +87,7 @@ class Ordeal:
         self._tell(4, "survival", strange_relations(case.sound.contract, before, after, moved, run, images))
         self._tell(4, "survival", lies(case.observer, kept(case.observer), before, after))
         self._tell(4, "survival", strange_fills(case.observer, case.sound.contract, before, after, run))
-        announced = sum(run.plan.moves.values())
+        announced = sum(plan.moves.values())  # online, the plan of a run also has what it planned again
         if announced != len(moved):
             self._tell(4, "survival", [f"{len(moved)} rows moved, {announced} were announced"])
         if around is not None:

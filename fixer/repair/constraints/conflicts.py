@@ -67,9 +67,12 @@ def of_periods(wanted: Index, table: Table, *, costly: bool) -> Probe:
     return replace(found, source=source)
 
 
-def barring(wanted: Index, table: Table, cells: Mapping[str, Composable]) -> Iterator[Composed]:
-    """Yield the condition that a row conflicts with one of these cells, if the table has all that is compared."""
-    named = [column for column in (*table.columns, *cells) if excluding(wanted).names(column)]
+def barring(wanted: Index, table: Table, cells: Mapping[str, Composable], columns: Iterable[str]) -> Iterator[Composed]:
+    """Yield the condition that a row conflicts with one of these cells, if the table has all that is compared.
+
+    `columns` are those of the contract: one that is missing is a finding of its own.
+    """
+    named = [column for column in (*table.columns, *columns) if excluding(wanted).names(column)]
     if not named or not all(column in table.columns and column in cells for column in named):
         return
     parts = elements(wanted, table)

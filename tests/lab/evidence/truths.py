@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.contract import Contract
 from fixer.model.table import ForeignKey, Index, Table
@@ -28,7 +29,7 @@ def falsehoods(connection: Connection, contract: Contract) -> list[str]:
         if cursor.fetchone() == (True,):
             found.append(f"{table.name} is missing")
             continue
-        for promise, query in _promises(table, contract):
+        for promise, query in _promises(cursor, table, contract):
             cursor.execute(sql.SQL("SELECT count(*) FROM ({}) AS broken").format(query))
             (count,) = cursor.fetchone() or (0,)
             found += [f"{table.name}: {count} break {promise}"] if count else []
@@ -38,13 +39,13 @@ def falsehoods(connection: Connection, contract: Contract) -> list[str]:
     return found + [line for (line,) in cursor.fetchall()]
 
 
-def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
+def _promises(cursor: Cursor, table: Table, contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
     rows = sql.SQL("SELECT FROM {} WHERE ").format(_own_rows(table))
     for column in table.columns.values():
         if column.not_null:
             yield f"NOT NULL of {column.name}", rows + sql.SQL("{} IS NULL").format(sql.Identifier(column.name))
         if column.generates and not table.parents:  # else the sequence is that of a table above
-            yield f"the sequence of {column.name}", _behind(table, column.name)
+            yield f"the sequence of {column.name}", _behind(cursor, table, column.name)
     for check in table.checks:
         yield check.expression, rows + sql.SQL(f"({check.expression.removeprefix('CHECK ')}) IS FALSE")
     for index in table.indexes:
@@ -60,17 +61,16 @@ def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Compo
         yield "its default row", sql.SQL("SELECT WHERE NOT EXISTS ({})").format(some)
 
 
-def _behind(table: Table, column: str) -> sql.Composable:
-    """Select the number that a sequence gives next, if a row has it or a higher one."""
-    quoted = ".".join(f'"{part.replace(chr(34), chr(34) * 2)}"' for part in table.name)
-    plain = sql.SQL("SELECT pg_get_serial_sequence({}, {})::regclass AS its").format(
-        sql.Literal(quoted),
-        sql.Literal(column),
+def _behind(cursor: Cursor, table: Table, column: str) -> sql.Composable:
+    """Select the state of a sequence, if a row has the number that it gives next or a higher one."""
+    cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [_name(table).as_string(cursor), column])
+    (its,) = cursor.fetchone() or (None,)
+    if its is None:
+        return sql.SQL("SELECT")
+    last = "CASE WHEN is_called THEN last_value ELSE last_value - 1 END"
+    return sql.SQL("SELECT FROM {} WHERE (SELECT max({}) FROM {}) > {}").format(
+        sql.SQL(its), sql.Identifier(column), _name(table), sql.SQL(last)
     )
-    return sql.SQL(
-        "SELECT FROM ({}) AS s LEFT JOIN pg_sequence AS q ON q.seqrelid = its"
-        " WHERE its IS NULL OR (SELECT max({}) FROM {}) > coalesce(pg_sequence_last_value(its), q.seqstart - 1)"
-    ).format(plain, sql.Identifier(column), _name(table))
 
 
 def _repeated(table: Table, index: Index) -> sql.Composable:

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.compare.bounds import bounded
-from fixer.compare.named import Namer
+from fixer.compare.moved.bounds import bounded
+from fixer.compare.moved.named import Namer
+from fixer.compare.moved.today import Today
 from fixer.compare.sessions import ROOM, Session, together
 from fixer.connect.failures import told
 from fixer.model.choice import ATOMIC, MODES, ONLINE
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
-from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step, refuse
-from fixer.model.subject import DefaultRow
+from fixer.model.subject import DefaultRow, OfDefaultRow
 from fixer.model.table import QName, Table
 from fixer.model.values import dataclass
 from fixer.repair.default_rows import described
 from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Gone, Literal
-from fixer.sql.following import Before
+from fixer.sql.compose import SQL, Composable, Literal
 
-_EARLY, _UNNUMBERED, _UNMAPPED, _LATE = "early", "unnumbered", "unmapped", "late"  # how a step sees its tables
-_EARLIEST = "earliest"  # early, and unnumbered
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
 _CIRCLE = (
@@ -55,9 +52,10 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     atomic, online = (_once(_expecting(comparison, mode)) for mode in MODES)
     other = online if set(map(_same, online)) - set(map(_same, atomic)) else []  # counted as they are online
     untold = any(step.follows or not step.effect.rows for step in atomic) or _overlap(atomic)
-    if not (untold or other or any(_needs(atomic, comparison))):
+    come = [*_coming(comparison)] if any(step.phase > Phase.DEFAULT_ROWS for step in atomic) else []
+    if not (untold or other or come or any(_needs(atomic, comparison))):
         return comparison
-    session, today = Session(cursor), _Today(comparison.future)
+    session, today = Session(cursor), Today(comparison.future, [*atomic, *online], come)
     try:
         found = _rows(session, atomic, today)
         lightly = _rows(session, other, today) if other else found
@@ -121,7 +119,7 @@ class _Telling:
         )
 
 
-def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Same, str]:
+def _circles(session: Session, steps: list[Step], today: Today) -> Mapping[_Same, str]:
     """Return the steps whose rows reference each other in a circle, with rows of other tables that go as well.
 
     Each is given with the reason to refuse it.
@@ -130,7 +128,7 @@ def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Sam
     if not asked:
         return {}
     each = [
-        SQL("SELECT {}, ({})").format(Literal(number), today.read(step.closed or SQL("false"), seen=_seen(step)))
+        SQL("SELECT {}, ({})").format(Literal(number), today.read(step.closed or SQL("false"), step))
         for number, step in enumerate(asked)
     ]
     namer = Namer(session)
@@ -142,7 +140,7 @@ def _names(tables: Iterable[QName]) -> str:
     return ", ".join(map(str, sorted(tables)))
 
 
-def _needed(session: Session, steps: list[Step], comparison: Comparison, today: _Today) -> Mapping[_Same, str]:
+def _needed(session: Session, steps: list[Step], comparison: Comparison, today: Today) -> Mapping[_Same, str]:
     """Return the steps that would move a default row of the contract, each with the reason to refuse it."""
     asked, each = [*_needs(steps, comparison)], []
     for number, (step, row, identity) in enumerate(asked):
@@ -150,7 +148,7 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
         same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
-        rows = today.read(those, seen=_seen(step))
+        rows = today.read(those, step)
         each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
     namer = Namer(session)
     going = [asked[number] for number, goes in namer.ask([*map(namer.read, each)]) if goes]
@@ -169,6 +167,17 @@ def _needs(steps: Iterable[Step], comparison: Comparison) -> Iterator[tuple[Step
             identity = identity_of(contract, step.table, row)
             if table and all(_is_settled(table, contract.tables[step.table], column) for column in identity):
                 yield step, row, identity
+
+
+def _coming(comparison: Comparison) -> Iterator[tuple[QName, DefaultRow]]:
+    """Yield the default rows that the plan inserts, by the cells that foreign keys of the contract reference."""
+    for finding in comparison.every:
+        about, inserts = finding.about, any(step.effect.inserts for step in finding.repair.steps)
+        if isinstance(about, OfDefaultRow) and inserts and not finding.left_out:
+            keys = {
+                c for key in comparison.contract.foreign_keys() if key.target == about.table for c in key.target_columns
+            }
+            yield about.table, {name: value for name, value in about.row.items() if name in keys}
 
 
 def _is_settled(table: Table, wanted: Table, column: str) -> bool:
@@ -197,7 +206,7 @@ def _same(step: Step) -> _Same:
     return step.phase, repr((step.table, step.effect.moves, step.effect.changes, step.expects))
 
 
-def _rows(session: Session, steps: list[Step], today: _Today) -> Mapping[int, int]:
+def _rows(session: Session, steps: list[Step], today: Today) -> Mapping[int, int]:
     """Return the rows of each step, by its place; a row that several steps would move counts for the first."""
     each = [_found(number, step, today) for number, step in enumerate(steps)]
     namer = Namer(session)
@@ -218,74 +227,14 @@ _FIRST = SQL(
 )
 
 
-def _found(number: int, step: Step, today: _Today) -> Composable:
+def _found(number: int, step: Step, today: Today) -> Composable:
     """Return the SELECT for the number of a step, its kind, and the table and place of each of its rows."""
-    return SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
+    return SQL(
+        "SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t"
+        " WHERE t.ctid IS NOT NULL AND ({})"
+    ).format(
         Literal(number),
         Literal(-1 if step.effect.moves else number),
-        today.read(q.name(step.table), seen=_seen(step)),
-        today.read(step.expects or SQL("false"), seen=_seen(step)),
+        today.read(q.name(step.table), step),
+        today.read(step.expects or SQL("false"), step),
     )
-
-
-def _seen(step: Step) -> str:
-    """Return how a step sees its tables: before the plan converts or adds a column, or maps one, or later."""
-    if step.phase < Phase.CONVERT:
-        return _EARLIEST if step.unnumbered else _EARLY
-    return _UNNUMBERED if step.unnumbered else _UNMAPPED if step.unmapped else _LATE
-
-
-class _Today:
-    """Reads the rows of today in place of each table that the plan renames or changes, for early and later steps.
-
-    An early step sees the new names, but neither new columns nor new types; one before a mapping sees the new types.
-    """
-
-    def __init__(self, future: Schema) -> None:
-        self._rows = {seen: _rows_of(future, seen) for seen in _SEEN}
-        self._known: dict[tuple[int, str], tuple[Composable, Composable]] = {}  # what is read as what, by identity
-
-    def read(self, statement: Composable, *, seen: str) -> Composable:
-        """Return a statement that reads the rows of today; what conditions share, they go on to share."""
-        seen = _EARLY if isinstance(statement, Before) else seen
-        if not isinstance(statement, q.Composed):
-            return self._rows[seen].get(repr(statement), statement)
-        place = id(statement), seen
-        if place not in self._known:
-            parts = [self.read(part, seen=seen) for part in statement]
-            self._known[place] = statement, (Gone if isinstance(statement, Gone) else q.Composed)(parts)
-        return self._known[place][1]
-
-
-def _rows_of(future: Schema, how: str) -> Mapping[str, Composable]:
-    future = future.before_numbering() if how in (_EARLIEST, _UNNUMBERED) else future
-    seen = map(_SEEN[how], future.tables.values())
-    changed = (table for table in seen if not q.is_stored(table))
-    return {repr(q.name(table.name)): _shown(table) for table in changed}
-
-
-def _shown(table: Table) -> Composable:
-    cells = q.columns(("tableoid", "ctid", *table.columns))  # a SELECT of all columns leaves out the place of a row
-    return SQL("(SELECT {} FROM {})").format(cells, q.rows_of(table))
-
-
-def _early(table: Table) -> Table:
-    columns = {c.name: replace(c, now=None) for c in table.columns.values() if not c.added}
-    return replace(table, leaving=(), columns=columns)
-
-
-def _unmapped(table: Table) -> Table:
-    """Return a table whose references have the names of today where the plan gives these to others."""
-    late = {column.name for column in table.columns.values() if column.mapped}
-    there = [column for column in table.columns.values() if not (column.added or column.mapped)]
-    columns = [replace(c, name=c.stored_as) if c.stored_as in late else c for c in there]
-    return replace(table, leaving=(), columns={column.name: column for column in columns})
-
-
-_SEEN: Mapping[str, Callable[[Table], Table]] = {
-    _EARLIEST: _early,
-    _EARLY: _early,
-    _UNNUMBERED: _unmapped,
-    _UNMAPPED: _unmapped,
-    _LATE: lambda table: replace(table, leaving=()),
-}
