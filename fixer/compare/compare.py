@@ -101,7 +101,7 @@ def _compared(
     rights: Knowing,
     choice: Choice,
 ) -> Comparison:
-    future, findings, same = actual, list[Finding](), alike(actual, contract)
+    future, findings, same, reading = actual, list[Finding](), alike(actual, contract), reading.anew()
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         known = replace(contract, alike=still_alike(same, actual, future))
         candidates = _candidates(stage, future, known, reading)
@@ -126,7 +126,7 @@ def _compared(
     actual = _measured(actual, {finding.table for finding in findings}, reading.measure)
     seen = told_apart(_ordered(_told_once(visible)), contract)
     later = told_apart(_ordered(consequences), contract, seen)
-    return Comparison(actual, future, contract, seen, later, choice)
+    return Comparison(actual, future, contract, seen, later, choice, unread=reading.passed_over(future))
 
 
 def _without_keys(
