@@ -37,6 +37,7 @@ class Verdict:
     of_sequence: bool = False  # whether a sequence breaks it
     accepted: tuple[tuple[str, str], ...] = ()  # what the project lives with: slug, and words
     known: str = ""  # what the baseline has of what breaks it
+    slugs: frozenset[str] = frozenset()  # of what breaks it
     acting: tuple[str, ...] = ()  # triggers and rules of the table, on the case about what it demands
 
 
@@ -77,7 +78,8 @@ def _verdict(findings: Sequence[Finding], command: str) -> Verdict:
     lines += [f"needs a human decision: {reason}" for reason in dict.fromkeys(reasons)]
     if len(reasons) < len(broken):
         lines.append(f"repair: {command}")
-    return Verdict("\n".join(lines), notes, any("sequence" in f.slug for f in broken), accepted, known=known)
+    slugs = frozenset(finding.slug for finding in broken)
+    return Verdict("\n".join(lines), notes, any("sequence" in slug for slug in slugs), accepted, known, slugs)
 
 
 def described(finding: Finding) -> str:

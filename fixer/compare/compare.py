@@ -101,8 +101,9 @@ def _compared(
     rights: Knowing,
     choice: Choice,
 ) -> Comparison:
-    future, findings, same = actual, list[Finding](), alike(actual, contract)
-    for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
+    future, findings, same, reading = actual, list[Finding](), alike(actual, contract), reading.anew()
+    named = actual
+    for at, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         known = replace(contract, alike=still_alike(same, actual, future))
         candidates = _candidates(stage, future, known, reading)
         counted = [*_counted(candidates, count, reading, _decided(findings), future)]
@@ -120,13 +121,14 @@ def _compared(
         for defect, finding in zip(classes, chosen, strict=True):
             if isinstance(defect, Foreseeing) and not (finding.repair.refusal or finding.left_out):
                 future = defect.foresee(finding, future, contract)
-    today = _seen_today(findings, actual, contract) if future is not actual else None
+        named = future if at <= Stage.NAMES else named
+    today = _seen_today(findings, actual, named, contract) if future is not actual else None
     visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
     consequences = [f for f in findings if not any(f is other for other in visible)]
     actual = _measured(actual, {finding.table for finding in findings}, reading.measure)
     seen = told_apart(_ordered(_told_once(visible)), contract)
     later = told_apart(_ordered(consequences), contract, seen)
-    return Comparison(actual, future, contract, seen, later, choice)
+    return Comparison(actual, future, contract, seen, later, choice, unread=reading.passed_over(future))
 
 
 def _without_keys(
@@ -223,10 +225,24 @@ def _told_once(findings: Sequence[Finding]) -> list[Finding]:
     return list(told.values())
 
 
-def _seen_today(findings: Sequence[Finding], actual: Schema, contract: Contract) -> set[tuple[str, str]]:
-    """Return slug and object of all that the classes of these findings detect today, before any repair."""
-    classes = {finding.slug for finding in findings} & set(defects.by_slug())
-    return {(f.slug, f.object) for slug in classes for f in defects.by_slug()[slug].detect(actual, contract)}
+def _seen_today(findings: Sequence[Finding], actual: Schema, named: Schema, contract: Contract) -> set[tuple[str, str]]:
+    """Return slug and object of all that the classes of these findings detect today, before any repair.
+
+    What a table lacks that stands under another name shows only once it is `named` as in the contract.
+    """
+    classes = [defects.by_slug()[slug] for slug in {finding.slug for finding in findings} & set(defects.by_slug())]
+    found = {(f.slug, f.object) for defect in classes for f in defect.detect(actual, contract)}
+    if named is not actual:
+        of_parts = (defect for defect in classes if defect.STAGE is Stage.PARTS)
+        there = (f for defect in of_parts for f in defect.detect(named, contract) if not _is_created(f, named))
+        found |= {(f.slug, f.object) for f in there}
+    return found
+
+
+def _is_created(finding: Finding, state: Schema) -> bool:
+    """Return whether a finding is about a table that the plan creates, or a reference to one."""
+    target = [finding.part.target] if isinstance(finding.part, ForeignKey) else []
+    return any(state.tables[name].created for name in [finding.table, *target] if name in state.tables)
 
 
 def _matters(finding: Finding) -> bool:

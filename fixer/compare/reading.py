@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import field, replace
 from heapq import nsmallest
 from operator import itemgetter
 
@@ -28,6 +30,7 @@ class Reading:
     deep: bool = False
     doubts: Doubts = frozenset()
     probes: int = CHEAP_PROBES  # of a stage, at most
+    unread: Counter[QName] = field(default_factory=Counter, compare=False)  # valid constraints, taken at their word
 
     def is_asked_for(self, finding: Finding) -> bool:
         """Return whether the caller wants these rows read although a valid constraint guarantees them."""
@@ -41,14 +44,17 @@ class Reading:
         kept = list[tuple[int, Finding]]()
 
         def doubtful() -> Iterator[tuple[tuple[bool, int], int, Finding]]:
+            let_go = self.unread
             for number, finding in enumerate(findings):
                 sure = finding.of_rows or finding.briefly or not finding.vouched or self.is_asked_for(finding)
                 if sure:
                     kept.append((number, finding))
                 else:
+                    let_go[finding.table] += finding.of_constraint
                     yield _rank(finding, future), number, finding
 
         first = nsmallest(self.probes, doubtful())
+        self.unread.subtract(finding.table for _, _, finding in first if finding.of_constraint)
         kept += [(number, finding) for _, number, finding in first]
         return [finding for _, finding in sorted(kept, key=itemgetter(0))]
 
@@ -58,7 +64,19 @@ class Reading:
         if self.deep or not vouched:
             return set(map(id, vouched))
         doubted = {id(finding) for finding in vouched if self.is_asked_for(finding)} if self.doubts else set[int]()
-        return doubted | self._cheap(vouched, future)
+        chosen = doubted | self._cheap(vouched, future)
+        self.unread.update(f.table for f in vouched if f.of_constraint and id(f) not in chosen)
+        return chosen
+
+    def passed_over(self, future: Schema) -> tuple[tuple[QName, int], ...]:
+        """Return how many valid constraints of each table that has rows were taken at their word."""
+        today = {name: future.tables[name].stored_as or name for name, number in self.unread.items() if number > 0}
+        sizes = self.measure(sorted(today.values())) if today else {}
+        return tuple((name, self.unread[name]) for name in sorted(today) if sizes.get(today[name]))
+
+    def anew(self) -> Reading:
+        """Return the same choice, before anything is passed over."""
+        return replace(self, unread=Counter())
 
     def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
         # The catalogue's sizes may be old: they choose which tables to measure, and the measured sizes decide.
@@ -67,8 +85,9 @@ class Reading:
         sizes = self.measure(sorted(set(today.values())))
         cheap, budget = set[int](), CHEAP_BYTES
         for finding in sorted(chosen, key=lambda f: (bool(f.repair.refusal), sizes.get(today[f.table], 0))):
-            budget -= sizes.get(today[finding.table], 0)
-            if budget >= 0:
+            size = sizes.get(today[finding.table], 0)
+            if size <= budget:  # else a smaller table may still have room
+                budget -= size
                 cheap.add(id(finding))
         return cheap
 

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -73,8 +74,13 @@ class Session:
         return self.cursor.fetchall()
 
     def recover(self, error: psycopg2.Error) -> None:
-        """Roll back a question that failed; raise an operational error, such as a lost connection or a timeout."""
-        if self.cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
+        """Roll back a question that failed; raise an operational error, such as a lost connection or a timeout.
+
+        Raises also the error of a first question that PostgreSQL cannot parse: no mark stands then, for it runs nothing
+        of such a text.
+        """
+        unmarked = isinstance(error, pg.SyntaxError) and not self._marked
+        if self.cursor.connection.closed or unmarked or isinstance(error, psycopg2.OperationalError):
             raise error
         self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
         self._marked = True

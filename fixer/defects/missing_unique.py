@@ -1,4 +1,4 @@
-"""A unique constraint or unique index of the contract is missing.
+"""A unique constraint or unique index of the contract is missing, or speaks later than it should.
 
 Costs: duplicates; ON CONFLICT fails with 42P10 there is no unique or exclusion constraint matching the ON CONFLICT
 specification.
@@ -24,7 +24,7 @@ from fixer.repair.constraints import conflicts
 from fixer.repair.constraints.online import unique
 from fixer.sql import ddl
 from fixer.sql.alter import drop_constraint
-from fixer.sql.compose import Composable
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.uniques import is_proved
 
 SLUG = "missing-unique"
@@ -79,6 +79,13 @@ SPECIMENS = (
         hazards=frozenset({"replaces-constraint"}),
     ),
     Specimen(
+        "one that waits longer in its place",
+        "ALTER TABLE ranks DROP CONSTRAINT ranks_place_key, ADD UNIQUE (place) DEFERRABLE INITIALLY DEFERRED",
+        hazards=frozenset({"replaces-constraint"}),
+        contract=lambda: "CREATE TABLE ranks (id integer PRIMARY KEY, place integer UNIQUE DEFERRABLE);",
+        setup="INSERT INTO ranks VALUES (1, 1), (2, 2)",
+    ),
+    Specimen(
         "dropped WITHOUT OVERLAPS",
         "ALTER TABLE prices DROP CONSTRAINT prices_room",
         contract=stays,
@@ -113,7 +120,11 @@ NEAR_MISSES = (
 
 
 def mutate(table: Table) -> Iterator[Composable]:
-    """Yield statements that plant it in a table: drop a unique."""
+    """Yield statements that plant it in a table: drop a unique, or let it wait longer."""
     for index in table.indexes:
         if index.unique and not index.primary:
             yield plant.without_index(table.name, index)
+            if index.constraint and index.deferrable and not index.deferred and not index.overlaps_not:
+                later = ddl.key_clause(index.name, replace(index, deferred=True))
+                again = ddl.altered(table.name, SQL("ADD {}").format(later))
+                yield plant.block(plant.without(table.name, index.name), again)

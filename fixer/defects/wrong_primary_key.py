@@ -1,6 +1,6 @@
-"""The primary key is on other columns than in the contract, or is deferrable.
+"""The primary key is on other columns than in the contract, or speaks at another time: at once, or late.
 
-Costs: the wanted columns may repeat, and nothing can reference them.
+Costs: the wanted columns may repeat, and nothing can reference them; or rows are refused before the transaction ends.
 Cure: replace it in one transaction. A key on other columns stays as a unique constraint; foreign keys to it are added
 again.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -26,25 +27,23 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.uniques import demand, is_meant, removal, same_periods, spelt, weaker_form
+from fixer.sql.uniques import demand, is_meant, patience, removal, same_periods, spelt, weaker_form
 
 SLUG = "wrong-primary-key"
 POINT = 1
 STAGE = Stage.PARTS
+HAZARD = frozenset({"replaces-constraint"})
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundPrimaryKey]]:
-    """Yield the tables whose primary key is on other columns or periods, or deferrable and should not be."""
+    """Yield the tables whose primary key is on other columns or periods, or that speaks at another time."""
     for _, table, key in walk.primary_keys(actual, contract):
         found = table.primary_key
         if found is None:
             continue
-        late = found.deferrable and not key.deferrable
-        if set(found.columns) != set(key.columns) or late or not same_periods(key, found):
-            state = " DEFERRABLE" if found.deferrable else ""
-            message = (
-                f"{table.name.name} should have PRIMARY KEY ({key.listed}), has PRIMARY KEY ({found.listed}){state}"
-            )
+        if set(found.columns) != set(key.columns) or patience(found) != patience(key) or not same_periods(key, found):
+            wanted, stands = (f"PRIMARY KEY ({k.listed}){ddl.deferral(k.deferrable, k.deferred)}" for k in (key, found))
+            message = f"{table.name.name} should have {wanted}, has {stands}"
             yield Finding(SLUG, POINT, FoundPrimaryKey(table.name, key, found), message)
 
 
@@ -65,6 +64,8 @@ def repair(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract
             f" {removal(found, finding.table)}, ADD {spelt(finding.about.wanted)}"
         )
     _, again = _dependents(finding, actual, contract)
+    if again and finding.about.wanted.deferrable and {*found.columns} == {*finding.about.wanted.columns}:
+        return refuse(f"the foreign key {again[0].name} of {again[0].table} needs it to speak at once: drop that first")
     if again and not _may_stay(finding, actual, contract):
         old = ", ".join(found.columns)
         return refuse(
@@ -201,11 +202,22 @@ def _replaced(key: ForeignKey, contract: Contract) -> bool:
     return bool(wanted) and not any(key.points_as(k) for k in wanted)
 
 
+def _of_late(name: str, when: str) -> Specimen:
+    """Return a specimen of a contract whose key is deferrable."""
+    breaks = f"ALTER TABLE late DROP CONSTRAINT late_pkey, ADD PRIMARY KEY (id) {when}"
+    late = partial(str, "CREATE TABLE late (id integer PRIMARY KEY DEFERRABLE);")
+    return Specimen(name, breaks, HAZARD, contract=late, setup="INSERT INTO late VALUES (1)")
+
+
+_CODED = (
+    "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
+    "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code)"
+)
 SPECIMENS = (
     Specimen(
         "on a column that the contract has unique, but later",
         "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (place)",
-        hazards=frozenset({"replaces-constraint"}),
+        hazards=HAZARD,
         contract=bookings,
         setup=BOOKING_ROWS,
     ),
@@ -220,38 +232,31 @@ SPECIMENS = (
     Specimen(
         "on a column that the contract has unique for some rows",
         "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (seat)",
-        hazards=frozenset({"replaces-constraint"}),
+        HAZARD,
         contract=bookings,
         setup=BOOKING_ROWS,
     ),
     Specimen(
         "on another column",
-        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
-        "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code)",
-        hazards=frozenset({"replaces-constraint"}),
+        _CODED,
+        hazards=HAZARD,
         also=frozenset({"rogue-not-null"}),
     ),
     Specimen(
         "another table references it",
-        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
-        "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code);"
-        "CREATE TABLE likes (review text REFERENCES reviews (code)); INSERT INTO likes VALUES ('R3')",
-        hazards=frozenset({"replaces-constraint"}),
+        f"{_CODED}; CREATE TABLE likes (review text REFERENCES reviews (code)); INSERT INTO likes VALUES ('R3')",
+        hazards=HAZARD,
         also=frozenset({"rogue-not-null"}),
     ),
     Specimen(
         "a view groups by it",
-        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
-        "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code);"
-        'CREATE SCHEMA "o.d"; CREATE VIEW "o.d"."V" AS SELECT code, body FROM reviews GROUP BY code',
+        f'{_CODED};CREATE SCHEMA "o.d"; CREATE VIEW "o.d"."V" AS SELECT code, body FROM reviews GROUP BY code',
         manual=True,
         also=frozenset({"rogue-not-null"}),
     ),
-    Specimen(
-        "deferrable",
-        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD PRIMARY KEY (id) DEFERRABLE",
-        hazards=frozenset({"replaces-constraint"}),
-    ),
+    Specimen("deferrable", "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey, ADD PRIMARY KEY (id) DEFERRABLE", HAZARD),
+    _of_late("deferred, and should not be so at first", "DEFERRABLE INITIALLY DEFERRED"),
+    _of_late("at once, and should wait", ""),
     Specimen(
         "one that lets periods overlap",
         "ALTER TABLE stays DROP CONSTRAINT stays_pkey, ADD PRIMARY KEY (room, valid)",

@@ -182,6 +182,11 @@ class Finding(Generic[About]):
         return self.severity == "error" and self.accepted is None
 
     @property
+    def of_constraint(self) -> bool:
+        """Whether it says that rows break a constraint."""
+        return self.vouched and self.severity == "error" and not self.of_rows
+
+    @property
     def grown(self) -> bool:
         """Whether the baseline has it with fewer rows."""
         return self.was is not None and self.rows > self.was

@@ -11,6 +11,7 @@ from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Key
+from fixer.model.table import QName
 from fixer.model.values import dataclass
 
 
@@ -29,6 +30,7 @@ class Comparison:
     consequences: tuple[Finding, ...] = ()
     choice: Choice = EVERYTHING
     uncounted: str = ""  # why the rows that its repairs move after others could not be counted
+    unread: tuple[tuple[QName, int], ...] = ()  # tables, with how many valid constraints are taken at their word
 
     @property
     def every(self) -> tuple[Finding, ...]:

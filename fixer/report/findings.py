@@ -13,6 +13,7 @@ from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
 from fixer.model.schema.code import Key
+from fixer.model.table import QName
 from fixer.model.values import dataclass
 from fixer.report import beside
 from fixer.report.words import counted, typed
@@ -29,6 +30,7 @@ HOLDS = {False: "the contract holds", True: "the database is as its own catalogu
 _UNSAID = (3,)  # the points of which no catalogue says anything
 _ALIKE = 3  # notes of one class that are shown one by one
 _NAMED = 6  # objects that a line about more names
+_TABLES = 3  # tables that a line about more names
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def of_report(
             parts.append(of_point(number, title, ok))
         parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
-    parts += _beyond(report.comparison.beyond)
+    parts += [*_beyond(report.comparison.beyond), *_unread(report.comparison.unread)]
     parts += [*beside.gone(report), *beside.changes(report)]
     meant = _meant(report) if verbose else ()
     return Group(*parts, Text(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on), *meant)
@@ -84,6 +86,17 @@ def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Text]:
     kinds = Counter(key.kind for key, _ in declared)
     said = ", ".join(counted(number, kind) for kind, number in kinds.items())
     return [warned(f"their definitions are not compared with the contract: {said}")]
+
+
+def _unread(passed: Sequence[tuple[QName, int]]) -> list[Text]:
+    """Return a line that says how many valid constraints are taken at their word, and of which tables."""
+    if not passed:
+        return []
+    largest = [name.name for name, _ in sorted(passed, key=lambda each: (-each[1], each[0]))]
+    more = f" and {counted(len(largest) - _TABLES, 'more table')}" if len(largest) > _TABLES else ""
+    number = counted(sum(number for _, number in passed), "valid constraint")
+    said = f"not read: rows behind {number} of {', '.join(largest[:_TABLES])}{more}  (--deep reads them)"
+    return [Text(f"· {said}", style="dim")]
 
 
 def _stale(accepted: Accepted) -> Text:

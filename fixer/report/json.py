@@ -20,7 +20,8 @@ def of_report(report: Report, fail_on: str = "error") -> str:
     known = head(report.target, report.contract, report.findings)
     stale = {"stale": [_said(each) for each in report.comparison.stale]} if report.comparison.stale else {}
     beyond = [{"kind": key.kind, "object": key.home, "there": there} for key, there in report.comparison.beyond]
-    besides = {"not_compared": beyond} if beyond else {}
+    unread = [{"table": str(table), "constraints": number} for table, number in report.comparison.unread]
+    besides = {**({"not_compared": beyond} if beyond else {}), **({"unread": unread} if unread else {})}
     further = {**besides, **_gate(report, fail_on), **_changes(report)}
     return _text({**known, **_uncounted(report.comparison.uncounted), **stale, **further})
 

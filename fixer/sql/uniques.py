@@ -39,7 +39,7 @@ class Claim:
 
     elements: frozenset[str]
     conditions: frozenset[str] = frozenset()
-    patience: int = 0  # when it speaks: at once 0, after the statement 1, at the end of the transaction 2
+    patience: int = 0
     nulls_alike: bool = False
     excludes: bool = False
     periods: bool = False
@@ -76,17 +76,21 @@ class Claim:
         return covers and self.conditions <= other.conditions and not other.implies(self, table)
 
 
+def patience(index: Index) -> int:
+    """Return when a key speaks: at once 0, after the statement 1, at the end of the transaction 2."""
+    return index.deferrable + index.deferred
+
+
 def claim(index: Index, table: Table) -> Claim:
     """Return what a unique index or an exclusion constraint of a table demands."""
     periods = index.overlaps_not
     index = by_overlap(index) if periods else index
     tail = excluding(index) if index.exclusion else tail_of(index.tail)
     elements = frozenset(held(canonical(_IDLE.sub("", element)), table) for element in tail.elements)
-    patience = index.deferrable + index.deferred
     excludes, nulls_alike = bool(index.exclusion), index.nulls_not_distinct
     if excludes and all(element.endswith(_EQUAL) for element in elements):  # a unique by another name
         excludes, elements = False, frozenset(element.removesuffix(_EQUAL) for element in elements)
-    return Claim(elements, frozenset(conjuncts(tail.condition, table)), patience, nulls_alike, excludes, periods)
+    return Claim(elements, frozenset(conjuncts(tail.condition, table)), patience(index), nulls_alike, excludes, periods)
 
 
 def excluding(index: Index) -> Tail:
@@ -157,7 +161,7 @@ def is_proved(key: Index, table: Table) -> bool:
         i.unique
         and i.valid
         and tail_meaning(i.tail, table) == tail_meaning(key.tail, table)
-        and (i.deferrable <= key.deferrable)
+        and patience(i) <= patience(key)
         for i in table.indexes
     )
 

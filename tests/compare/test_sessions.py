@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -63,6 +64,29 @@ def second(reader: Cursor, *questions: str) -> dict[int, Answer]:
 
 def asked(reader: Cursor, *questions: str) -> Sequence[tuple[Any, ...]]:
     return sorted(Session(reader).ask_all([*map(SQL, questions)]))
+
+
+@pytest.mark.parametrize("before", [(BOOKS,), ("SELECT 1 / 0",)], ids=["after an answer", "after a failure"])
+def test_a_later_question_that_cannot_be_parsed_leaves_the_transaction_usable(
+    reader: Cursor, before: Sequence[str]
+) -> None:
+    session = Session(reader)
+    for question in (*before, "SELECT FROM WHERE"):
+        try:
+            session.ask(SQL(question))
+        except psycopg2.Error as error:
+            session.recover(error)
+
+    assert session.ask(SQL(BOOKS)) == [(24,)]
+
+
+def test_a_first_question_that_cannot_be_parsed_says_so(reader: Cursor) -> None:
+    session = Session(reader)
+    with pytest.raises(pg.SyntaxError) as failed:
+        session.ask(SQL("SELECT FROM WHERE"))
+
+    with pytest.raises(pg.SyntaxError, match='at or near "WHERE"'):
+        session.recover(failed.value)
 
 
 def test_two_sessions_find_what_one_finds(library: Case, opened: list[Connection]) -> None:

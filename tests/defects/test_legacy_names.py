@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import ForeignKey, MetaData
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text
 
 import fixer
 from fixer.model.plan import MODES
@@ -61,3 +61,30 @@ def test_what_refuses_a_copied_value_is_said(laboratory: Laboratory, made: str, 
 
     assert f"t.n should hold what its legacy column old holds; {constraint.partition(' REF')[0]} (t_n_" in ended
     assert 'would refuse it: write other values, as by UPDATE "public"."t" SET n = … WHERE n IS NULL' in ended
+
+
+BELOW = {  # what is wrong with a table under its old name, or with what refers to it
+    "disabled-foreign-key": "ALTER TABLE trades DISABLE TRIGGER ALL; ALTER TABLE people DISABLE TRIGGER ALL",
+    "wrong-foreign-key-actions": "ALTER TABLE trades DROP CONSTRAINT refers,"
+    " ADD CONSTRAINT refers FOREIGN KEY (owner) REFERENCES people ON UPDATE CASCADE",
+    "missing-unique": "ALTER TABLE people DROP CONSTRAINT people_name_key",
+    "missing-not-null": "ALTER TABLE people ALTER name DROP NOT NULL",
+}
+
+
+@pytest.mark.parametrize("slug", BELOW)
+def test_the_check_names_what_is_wrong_besides_the_name(empty: Database, slug: str) -> None:
+    metadata = MetaData()
+    named = Column("name", Text, nullable=False, unique=True)
+    Table("users", metadata, Column("id", Integer, primary_key=True), named, info={"legacy_names": ["people"]})
+    owner = Column("owner", ForeignKey("users.id"))
+    Table("trades", metadata, Column("id", Integer, primary_key=True), owner)
+    empty.run(
+        "CREATE TABLE people (id serial PRIMARY KEY, name text NOT NULL UNIQUE);"
+        f"CREATE TABLE trades (id serial PRIMARY KEY, owner integer CONSTRAINT refers REFERENCES people); {BELOW[slug]}"
+    )
+
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        found = {finding.slug for finding in fixer.check(connection, metadata).findings}
+
+    assert found == {"legacy-table", slug}

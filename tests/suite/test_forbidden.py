@@ -11,7 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 import fixer
+from contracts.proof.advice import causes
 from contracts.proof.databases.place import Given
+from fixer.defects import by_slug
 from lab.database import Database, lent
 from lab.examples import forbidding
 from lab.laboratory import Laboratory
@@ -127,6 +129,45 @@ def test_a_trigger_that_writes_to_a_table_that_is_broken_refuses_nothing_on_purp
     assert 'null value in column "more" of relation "read"' in proof.red[f"{GOOD}[logged]"]
 
 
+LEADS = """
+CREATE TABLE above (id integer PRIMARY KEY);
+CREATE TABLE below (id serial PRIMARY KEY, above_id integer NOT NULL REFERENCES above);
+CREATE TABLE writing (id serial PRIMARY KEY, n integer);
+CREATE FUNCTION writes() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO below (above_id) VALUES (7); RETURN NULL; END';
+CREATE TRIGGER writes AFTER INSERT ON writing FOR EACH ROW EXECUTE FUNCTION writes();
+"""
+LOST = """
+CREATE FUNCTION lost() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO gone VALUES (1); RETURN NULL; END';
+CREATE TRIGGER lost AFTER DELETE ON {} FOR EACH ROW EXECUTE FUNCTION lost();
+"""
+FAULTS = {  # by whether they can be why a row of `below` finds no parent
+    "of a function that is gone, there": (LOST.format("below"), False),
+    "of a function that is gone, here": (LOST.format("writing"), False),
+    "of a check that is gone": ("ALTER TABLE below ADD CHECK (id > 0);", False),
+    "of a value that comes with each row": ("ALTER TABLE below ALTER above_id SET DEFAULT 3;", True),
+    "of the parents": ("ALTER TABLE above ALTER id SET DEFAULT 7;", True),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_only_a_finding_that_can_be_the_cause_explains_a_refusal(
+    laboratory: Laboratory, tmp_path: Path, fault: str
+) -> None:
+    statements, can = FAULTS[fault]
+    contract = tmp_path / "c.sql"
+    contract.write_text(LEADS + ("" if "gone" in fault and "check" not in fault else statements))
+    broken = statements if "function" in fault else ""
+    with lent(laboratory.server(18), None) as database:
+        database.run(LEADS + broken)
+        with place_of(database.dsn, str(contract), tmp_path) as place:
+            proof = Proof(place, r"good_rows.*\[writing\]")
+
+    item = f"{GOOD}[writing]"
+    assert (item in proof.red, item in proof.untried) == (can, not can)
+    assert "(23503)" in (proof.red if can else proof.untried)[item]
+
+
 MEANT = """
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -188,3 +229,9 @@ def test_code_that_the_contract_lacks_is_not_meant(laboratory: Laboratory, tmp_p
     assert "the rule public.asleep.act should be disabled, is to act" in "".join(proof.red.values())
     assert "the rule more says ON INSERT DO INSTEAD NOTHING" in "".join(proof.red.values())
     assert {f"{GOOD}[asleep]", f"{GOOD}[soft]"} <= proof.red.keys()
+
+
+def test_each_cause_is_a_class() -> None:
+    named = set(causes.ONLY).union(*causes.CAUSES.values())
+
+    assert named - by_slug().keys() == set()

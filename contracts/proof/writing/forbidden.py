@@ -9,6 +9,7 @@ from __future__ import annotations
 import psycopg2
 from psycopg2 import errors as pg
 
+from contracts.proof.advice.causes import can_cause
 from contracts.proof.advice.facts import facts_of, is_raised
 from contracts.proof.databases.place import Place
 from contracts.proof.writing.evidence import said
@@ -24,7 +25,7 @@ _OF_POLICIES = ("42", "22")
 
 def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
     """Return why this role may not write such a row; None where the error has another reason."""
-    if _is_faulty(place, name) or _is_of_faulty(place, name, error):
+    if _is_faulty(place, name, error) or _is_of_faulty(place, name, error):
         return None
     filtered = (error.pgcode or "")[:2] in _OF_POLICIES and facts_of(place).is_filtered(name)
     if _is_closed(error) or filtered:
@@ -68,7 +69,7 @@ def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | 
 
     There is no error where a statement found no row.
     """
-    if _is_faulty(place, name):
+    if _is_faulty(place, name, error):
         return None
     warnings = [note for note in _notes(place, name) if deed in note and note.endswith(_SWALLOWING)]
     if error is None or isinstance(error, pg.FeatureNotSupported):
@@ -84,14 +85,24 @@ def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | 
     return None
 
 
-def _is_faulty(place: Place, name: QName) -> bool:
-    return any(place.verdict(case).broken for case in place.cases if case.table == name and case.claim == _DEMANDS)
+def _is_faulty(place: Place, name: QName, error: psycopg2.Error | None = None) -> bool:
+    """Return whether the check has an error about what a table demands, that may be why this error was raised."""
+    found = (place.verdict(case) for case in place.cases if case.table == name and case.claim == _DEMANDS)
+    return any(can_cause(verdict.slugs, error.pgcode if error else None) for verdict in found)
 
 
 def _is_of_faulty(place: Place, name: QName, error: psycopg2.Error) -> bool:
-    """Return whether an error comes from another table, to which a trigger writes, and which breaks the contract."""
+    """Return whether an error comes from another table, to which a trigger writes, and which breaks the contract.
+
+    Where that lacks a parent, so may the table of the parents.
+    """
     there = QName(error.diag.schema_name or "", error.diag.table_name or "")
-    return there != name and any(v.broken for case, v in place.verdicts.items() if case.table == there)
+    if there == name:
+        return False
+    tables = {there}
+    if isinstance(error, pg.ForeignKeyViolation) and there in place.contract.tables:
+        tables |= {key.target for key in place.contract.tables[there].foreign_keys}
+    return any(can_cause(v.slugs, error.pgcode) for case, v in place.verdicts.items() if case.table in tables)
 
 
 def _notes(place: Place, name: QName) -> tuple[str, ...]:

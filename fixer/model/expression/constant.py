@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Collection, Container, Hashable, Iterator
 from decimal import Decimal
 
-from fixer.model.expression import without_casts
+from fixer.model.expression import unquoted, without_casts
 from fixer.model.expression.patterns import pattern
 
 _NUMERIC = frozenset({"integer", "numeric", "float"})
@@ -28,6 +28,7 @@ _TOKEN = pattern(
     r"|(?P<operator>::|[-+*/%|&#<>=~!^@?]+)|[\s(),\[\]]",
     re.DOTALL,
 )
+_NAME = pattern(r'"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_]*')
 _OPERATORS = frozenset(["||", "+", "-", "*", "/", "%", "&", "|", "#", "~", "<<", ">>", "=", "<>", "<", ">", "<=", ">="])
 _CLOCKS = frozenset({"date", "interval"})
 _TYPES = frozenset(
@@ -55,6 +56,8 @@ _FUNCTIONS = frozenset(  # built in and immutable, whatever their arguments
         """,
     )
 )
+_CONDITIONS = frozenset(re.findall(r"\w+", "all any cardinality distinct from is length octet_length"))
+_MATCHES = frozenset(["~~", "!~~", "~~*", "!~~*", "!~", "~*", "!~*"])
 _COMPUTED = frozenset({"integer", "numeric", "float", "text", "boolean", "jsonb", "uuid", "bytea"})
 
 
@@ -67,19 +70,38 @@ def is_computable(text: str, family: str) -> bool:
     if family.removesuffix("[]") not in _COMPUTED and family not in _CLOCKS:
         return False
     types = _CLOCKS | _NUMBERS if family in _CLOCKS else _TYPES
-    operators = {"::", "=>"} | (frozenset("+-*/") if family in _CLOCKS else _OPERATORS)
+    operators = frozenset("+-*/") if family in _CLOCKS else _OPERATORS
+    tokens = [*_tokens(text, types | _WORDS | _FUNCTIONS, operators)]
+    odd = family == "date" and any(  # such as today, or a date in another order
+        token and token["literal"] and not _NUMBERED.fullmatch(token["literal"]) for token in tokens
+    )
+    return None not in tokens and not odd
+
+
+def is_decidable(condition: str, columns: Collection[str]) -> bool:
+    """Return whether the server may compute a condition over these columns, as `is_computable` says of a default."""
+
+    def without(found: re.Match[str]) -> str:
+        called = found.string[found.end() :].startswith("(")
+        return "null" if unquoted(found[0]) in columns and not called else found[0]
+
+    apart = re.split(r"('(?:[^']|'')*')", condition)
+    bare = "".join(each if place % 2 else _NAME.sub(without, each) for place, each in enumerate(apart))
+    return None not in _tokens(bare, _TYPES | _WORDS | _FUNCTIONS | _CONDITIONS, _OPERATORS | _MATCHES)
+
+
+def _tokens(text: str, words: Container[str], operators: Container[str]) -> Iterator[re.Match[str] | None]:
+    """Yield the tokens of an expression; None, and no more, at the first that is not known."""
     place = 0
     while place < len(text):
         token = _TOKEN.match(text, place)
-        if token is None or (token["operator"] and token["operator"] not in operators):
-            return False
-        word = (token["word"] or "").lower()
-        if word and word not in types | _WORDS | _FUNCTIONS:
-            return False
-        if family == "date" and token["literal"] and not _NUMBERED.fullmatch(token["literal"]):
-            return False  # such as today, or a date in another order
+        word = (token["word"] or "").lower() if token else ""
+        mark = (token["operator"] or "") if token else ""
+        if token is None or (mark not in ("", "::", "=>") and mark not in operators) or (word and word not in words):
+            yield None
+            return
+        yield token
         place = token.end()
-    return True
 
 
 def same_value(one: str, other: str, family: str) -> bool:

@@ -20,7 +20,7 @@ from fixer.model.table import Check, Column, ForeignKey, Index, Table
 from fixer.model.values import dataclass
 from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.online import SYNC
-from fixer.repair.defaults.own_values import too_long
+from fixer.repair.defaults.misfits import misfits, plain_type
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
 from fixer.sql.types import element, family, shape
@@ -99,7 +99,7 @@ class LeftOut:
         return None if column.name in self.wanted.columns else self._given(column)
 
     def _given(self, column: Column) -> Composable | None:
-        type_ = _type(column)
+        type_ = plain_type(column)
         if type_ is None or column.generates:
             return None
         if column.generated:
@@ -139,7 +139,7 @@ class LeftOut:
         It asks for a row of plain values, and for one without those that may be missing; after it, whether the answer
         is the same for all other rows.
         """
-        text, type_ = column.default or "NULL", _type(column)
+        text, type_ = column.default or "NULL", plain_type(column)
         if type_ is None or not column.generated or (column.generated == "v" and not column.not_null):
             return None
         if not self.is_settled("default", column.stored_as or column.name, text):
@@ -152,7 +152,7 @@ class LeftOut:
         if not value:
             return None
         given = SQL(", ").join(SQL("({}, {})").format(v, Literal(n)) for n, v in enumerate(value))
-        wrong = [*_misfits(SQL("t.given"), column), SQL("char_length(t.given::text) < 0")]
+        wrong = [*misfits(SQL("t.given"), column), SQL("char_length(t.given::text) < 0")]
         if empty is not None:
             wrong.append(SQL("(t.given IS NULL AND t.n = {})").format(Literal(len(value) - 1)))
         source = SQL("(VALUES {}) AS t (given, n)").format(given)
@@ -192,7 +192,7 @@ class LeftOut:
             return None
         if column.now is not None or column.added or column.mapped or column.rekeyed or column.retyped_in:
             return None  # the expression is over its values of today
-        return SQL("{}::{}").format(SQL(plain[place] if filled else "NULL"), SQL(_type(column) or column.type))
+        return SQL("{}::{}").format(SQL(plain[place] if filled else "NULL"), SQL(plain_type(column) or column.type))
 
     def _is_generic(self, names: Iterable[str]) -> bool:
         """Return whether plain values stand for all others: an expression seldom fails for one number alone."""
@@ -215,19 +215,19 @@ class LeftOut:
 
     def unfit(self, column: Column) -> Asks | None:
         """Return the probe with one row, or an error, if a column does not take what it gets; None if it must."""
-        value, type_ = self._given(column), _type(column)
+        value, type_ = self._given(column), plain_type(column)
         text = self.default(column) or ""
         if value is None or type_ is None or (column.generated == "v" and not column.not_null):
             return None
         cell = SQL("t.given")
-        misfits = [*_misfits(cell, replace(column, type=column.base or column.type)), *self._guarded(column, cell)]
+        wrong = [*misfits(cell, replace(column, type=column.base or column.type)), *self._guarded(column, cell)]
         if column.not_null or "NOT NULL" in column.guards:
-            misfits.append(SQL("{} IS NULL").format(cell))
+            wrong.append(SQL("{} IS NULL").format(cell))
         bounded = shape((column.base or column.type).rstrip("[]")).modifiers
-        if not (misfits or bounded) and (_CONSTANT.fullmatch(text) or not text):
+        if not (wrong or bounded) and (_CONSTANT.fullmatch(text) or not text):
             return None
-        misfits.append(SQL("char_length({}::text) < 0").format(cell))  # to be computed at all
-        return partial(Probe, SQL("(SELECT {} AS given) AS t").format(value), any_of(misfits), shared=False)
+        wrong.append(SQL("char_length({}::text) < 0").format(cell))  # to be computed at all
+        return partial(Probe, SQL("(SELECT {} AS given) AS t").format(value), any_of(wrong), shared=False)
 
     def _guarded(self, column: Column, cell: Composable) -> Iterator[Composable]:
         """Yield the conditions that a value breaks a check of the domain of its column."""
@@ -261,31 +261,3 @@ class LeftOut:
         if key.match == "f":
             lost = any_of([lost, SQL("({}) AND NOT ({})").format(any_of(filled), all_of(filled))])
         return partial(Probe, row, lost, shared=False)
-
-
-def _type(column: Column) -> str | None:
-    """Return the type in which a value is computed, without the length beyond which a text is refused.
-
-    None for a type that others made, unless it is an enum: to read its values may call their functions.
-    """
-    spelt = column.base or column.full_type
-    if not column.enum and "." in spelt:
-        return None
-    many = spelt[len(spelt.rstrip("[]")) :]
-    known = shape(spelt.removesuffix(many) if many else spelt)
-    if known.family in ("text", "bit") and known.size is not None:
-        return {"character": "bpchar", "bit": "bit varying"}.get(known.name, known.name) + many
-    return spelt
-
-
-def _misfits(cell: Composable, column: Column) -> Iterator[Composable]:
-    """Yield the condition that a value, or an element of an array, is longer than a column takes."""
-    if item := element(column.type):
-        for longer in _misfits(SQL("item"), replace(column, type=item)):
-            yield SQL("EXISTS (SELECT FROM unnest({}) AS item WHERE {})").format(cell, longer)
-    if long := too_long(cell, column):
-        yield long
-    known = shape(column.type)
-    if family(column.type) == "bit" and known.size is not None:
-        sign = SQL("<>" if known.name == "bit" else ">")
-        yield SQL("length({}) {} {}").format(cell, sign, Literal(known.size))
