@@ -23,7 +23,7 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.conversions import conversion, trimmed
 from fixer.sql.conversions.further import Conversion
 from fixer.sql.row_image import cells, image, likeness
-from fixer.sql.types import compares_alike, comparison, family, retyped, shape
+from fixer.sql.types import compares_alike, comparison, element, family, retyped, shape
 
 
 def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
@@ -111,7 +111,8 @@ def settled(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> C
     """Return the same for a finding whose rows are counted: where none holds a value, nothing is left to decide."""
     way, column = way_of(finding, actual, contract), finding.about.column
     found, wanted = (each.tables[finding.table].columns[column] for each in (actual, contract))
-    if not isinstance(way, str) or finding.rows or found.guards or wanted.guards:
+    judged = wanted.guards and not element(wanted.type)  # a domain may refuse NULL; an array of one may be it
+    if not isinstance(way, str) or finding.rows or found.guards or judged:
         return way
     null = SQL("NULL::{}").format(SQL(wanted.full_type))
     return Conversion(wanted.type, q.is_null(column), null, reversible=True, home=wanted.home, holds=False)
