@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from fixer.model.plan import ATOMIC, ONLINE, Plan, PlannedStep
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Step
+from fixer.model.table import QName
 from fixer.planner.estimate import cost
 from fixer.planner.order import arrange
 from fixer.planner.publications import untellable
@@ -51,18 +53,38 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
 
 
 def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
-    """Yield why steps cannot run online: they move rows that texts still reference under a foreign key."""
+    """Yield why steps cannot run online: they move rows that texts still reference.
+
+    Under a foreign key, they could not go; else it is known too late which rows follow them.
+    """
+    steps = list(steps)
     going = {step.table for step in steps if step.effect.moves and step.phase < Phase.KEYS}
     today = {table.stored_as or table.name: table for table in comparison.future.tables.values()}
-    for key in comparison.actual.foreign_keys() if going else ():
-        child, target = today.get(key.table), today.get(key.target)
-        mapped = [child.columns[column.mapped] for column in child.columns.values() if column.mapped] if child else []
-        texts = {column.stored_as or column.name for column in mapped}
-        if target and target.name in going and texts & set(key.columns):
-            yield (
-                f"rows of {target.name} have to go while {key.table}.{', '.join(key.columns)} still holds texts that"
-                f" reference them: this takes {option('mode', ATOMIC)}"
-            )
+    mapped = [each for each in today.values() if any(column.mapped for column in each.columns.values())]
+    if not (going and mapped):
+        return
+    silent = _moved(arrange(comparison)) - _moved(steps)
+    tied = {(key.table, key.target, column) for key in comparison.actual.foreign_keys() for column in key.columns}
+    for child in mapped:
+        here = child.stored_as or child.name
+        for key in comparison.contract.tables[child.name].foreign_keys:
+            new = [column for each in key.columns if (column := child.columns.get(each)) and column.mapped]
+            old = [child.columns[column.mapped] for column in new]
+            texts = [column.stored_as or column.name for column in old]
+            under_key = any((here, key.target, text) in tied for text in texts)
+            if texts and key.target in going and (under_key or silent[child.name]):
+                yield (
+                    f"rows of {key.target} have to go while {here}.{', '.join(texts)} still holds texts that reference"
+                    f" them: this takes {option('mode', ATOMIC)}"
+                )
+
+
+def _moved(steps: Iterable[Step]) -> Counter[QName]:
+    """Return how many rows of each table steps say that they move."""
+    moved = Counter[QName]()
+    for step in steps:
+        moved[step.table] += step.effect.rows if step.effect.moves else 0
+    return moved
 
 
 def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
