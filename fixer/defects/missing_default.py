@@ -4,7 +4,7 @@ Or the models say that the database fills it (server_default=FetchedValue()), an
 
 Costs: inserts that leave the column out fail with 23502, or store NULL where code expects the default.
 Cure: SET DEFAULT; existing rows keep their values. A person sets it where the models do not say which. Where one
-partition alone lacks it, only rows that are written straight to that are without it: a warning, for a person.
+partition alone lacks it, only rows that are written straight to that are without it: a note, for a person.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, WantedColumn
-from fixer.model.table import Column, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import set_default
 from fixer.repair.defaults.left_out import filled_by
 from fixer.sql import compose as q
@@ -45,23 +45,26 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn 
             message = f"{table.name.name}.{wanted.name} should be filled by the database, is NOT NULL without a default"
             yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message, repair=refuse(_way(table, wanted)))
 
-    for meant, root, part in walk.parts(actual, contract):
-        yield from _alone(meant, root, part)
+    yield from _below(actual, contract)
 
 
-def _alone(wanted: Table, root: Table, part: Table) -> Iterator[Finding[WantedColumn | OfColumn]]:
-    """Yield the columns of a partition without a default that its root has."""
-    for column in wanted.columns.values():
-        above, found = root.columns.get(column.name), part.columns.get(column.name)
-        if not (above and found) or column.generated or above.identity or not (column.default or column.generates):
-            continue
-        if above.default is not None and not found.fills:
-            message = f"{part.name.name}.{column.name} should default to {above.default} like {root.name.name}"
-            told = f"{message}, has no default: rows that are written straight to {part.name.name} get none"
-            name = q.quoted([column.name])
-            way = f"ALTER TABLE ONLY {q.quoted(part.name)} ALTER COLUMN {name} SET DEFAULT {above.default}"
-            why = refuse(f"if rows are written straight to it, run: {way}")
-            yield Finding(SLUG, POINT, OfColumn(part.name, column.name), told, severity="warning", repair=why)
+def _below(actual: Schema, contract: Contract) -> Iterator[Finding[WantedColumn | OfColumn]]:
+    """Yield the columns without a default in partitions whose root has one, each once, at the first partition."""
+    lacking: dict[tuple[QName, str], list[QName]] = {}
+    for wanted, root, part in sorted(walk.parts(actual, contract), key=lambda each: each[2].name):
+        for name in wanted.columns:
+            above, found = root.columns.get(name), part.columns.get(name)
+            if above and found and above.default is not None and not (above.generated or found.fills):
+                lacking.setdefault((root.name, name), []).append(part.name)
+    for (whole, column), (first, *others) in lacking.items():
+        default = actual.tables[whole].columns[column].default
+        told = f"{first.name}.{column} should default to {default} like {whole.name}, has no default"
+        told += (
+            f"; nor has {others[0].name}" if len(others) == 1 else f"; nor have {len(others)} others" if others else ""
+        )
+        way = f"ALTER TABLE ONLY {q.quoted(first)} ALTER COLUMN {q.quoted([column])} SET DEFAULT {default}"
+        why = refuse(f"if rows are written straight to it, run: {way}")
+        yield Finding(SLUG, POINT, OfColumn(first, column), told, severity="info", repair=why)
 
 
 def _is_empty(table: Table, wanted: Column, found: Column) -> bool:

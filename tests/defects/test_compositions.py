@@ -114,6 +114,7 @@ UNPLANTED = {
     "broken-function": "it would refuse the rows that the laws write to see whether anything is lost",
     "failing-unique": "an index fails only where a superuser writes pg_index, or the disk or a library is at fault",
     "different-partitioning": "no statement turns a table into a partitioned one, or gives it another key",
+    "unfit-default": "the contract is at fault; a database that alone has such a default has a different one",
     "refused-definition": "the contract is at fault, and no statement in a database plants that",
     "hindering-setting": "it would hinder the sessions that look whether its repair lost anything",
     "missing-object": "the random contracts declare none of these kinds",
