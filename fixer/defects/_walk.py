@@ -189,7 +189,8 @@ def numbered_columns(
     """Yield each existing column that the database should number: its table, the column as wanted, as found."""
     for table_wanted, table in tables(actual, contract, alike=alike):
         for wanted in table_wanted.columns.values():
-            found = table.columns.get(wanted.name) if wanted.generates and not table.created else None
+            comes = table.created and not is_heirs(table.name, wanted, contract)  # with what numbers it
+            found = table.columns.get(wanted.name) if wanted.generates and not comes else None
             if (
                 found and not found.generated and not (found.added and found.generates)
             ):  # else the plan adds or converts it

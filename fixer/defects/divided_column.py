@@ -115,9 +115,9 @@ def repair(finding: Finding[DividedColumn], actual: Schema, contract: Contract) 
     where = SQL("{} AND {} IS NOT NULL AND {}").format(q.is_null(column), q.column(legacy.name), way.fits)
     title = f"copy {legacy.name} to {column} where only {legacy.name} holds a value"
     table = actual.tables[name]
-    known_by = identity(table, contract.tables[name], Phase.KEYS)
+    known_by = identity(table, contract.tables[name], Phase.LEGACY)
     cells = {column: way.value}
-    return Repair.of([rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows, known_by=known_by)])
+    return Repair.of([rewrite(Phase.LEGACY, table, title, cells, where, rows=finding.rows, known_by=known_by)])
 
 
 def foresee(finding: Finding[DividedColumn], actual: Schema, contract: Contract) -> Schema:

@@ -23,7 +23,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import QName, Table
 from fixer.repair.columns import counter_of
-from fixer.repair.counting.heirs import elder_of
+from fixer.repair.counting.heirs import elder_of, is_heirs
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.defaults.left_out import filled_by
 from fixer.repair.numbers import held
@@ -44,6 +44,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
                 has = f"DEFAULT {found.default}" if found.default else "no default"
                 message = f"{table.name.name}.{wanted.name} should be numbered like {like.table.name}, has {has}"
                 yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message)
+            continue
+        if is_heirs(table.name, wanted, contract):  # the column above is missing, and stays so
             continue
         given = Draws.ALWAYS if found.generates else draws(table.name, found, actual)
         if given is Draws.ALWAYS:

@@ -12,7 +12,7 @@ Hint: `legacy_names` on the table: the other name, or an empty list if there nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.counting.attaching import wire
 from fixer.repair.counting.coming import coming
+from fixer.repair.counting.heirs import is_heirs
 from fixer.repair.owners import belonging
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
@@ -115,7 +116,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     )
     created = belonging(create, "TABLE", finding.table, owner, actual)
     parts = partitions.creating(below, actual, owner)
-    wired = [wire(counter, finding.table, column, only=False) for column, counter in shared.items()]
+    wired = _wired(wanted, shared, contract)
     before, after = ([step for each in counters for step in getattr(each, when)] for when in ("before", "after"))
     return Repair.of((*types, *before, *created, *parts, *wired, *after))
 
@@ -129,6 +130,17 @@ def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:
         if each and not wanted.columns[name].identity
     )
     return {name: counter for name, counter, owner in owned if owner and owner[0] != wanted.name}
+
+
+def _wired(wanted: Table, shared: Mapping[str, QName], contract: Contract) -> list[Step]:
+    """Return the steps that let columns count by sequences of others."""
+    apart = [name for name in shared if not _follows(wanted, name, contract)]
+    return [wire(shared[name], wanted.name, name, only=False) for name in apart]
+
+
+def _follows(wanted: Table, column: str, contract: Contract) -> bool:
+    """Return whether a column counts by the sequence of a table above, which missing-generator has it do."""
+    return is_heirs(wanted.name, wanted.columns[column], contract)
 
 
 def _without(wanted: Table, counting: Iterable[str]) -> Table:
@@ -176,6 +188,7 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
         return partitions.foreseen([finding.about.wanted, *partitions.below(finding.table, contract)], actual, contract)
     wanted = contract.tables[finding.table]
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
+    wanted = _without(wanted, [name for name in wanted.columns if _follows(wanted, name, contract)])
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
     for column in wanted.columns.values():
         bare = unread(bare.with_column(as_it_stands(column, actual)), column, actual)

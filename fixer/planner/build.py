@@ -15,9 +15,11 @@ from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Step
 from fixer.model.table import QName
+from fixer.planner.copies import estranging
 from fixer.planner.estimate import cost
 from fixer.planner.order import arrange
 from fixer.planner.publications import untellable
+from fixer.planner.rebuilding import rebuilding
 from fixer.repair.twins import question
 from fixer.sql.compose import Composable
 
@@ -31,7 +33,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     steps = tuple(_planned(number, step, actual, render, mode) for number, step in enumerate(ordered, start=1))
     broken = [f for f in comparison.findings if f.breaks and not f.left_out]
     refusals = [f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal]
-    refusals += untellable(ordered, comparison)
+    refusals += [*untellable(ordered, comparison), *rebuilding(ordered, comparison, mode), *estranging(comparison)]
     if mode == ONLINE:
         refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered), *_untold(ordered, comparison)]
         refusals += _beside_an_old_column(ordered)

@@ -1,4 +1,4 @@
-"""Lets publications tell rows by all their columns while the primary key that told them is replaced."""
+"""Lets publications tell rows by all their columns while no primary key does: it is replaced, or deferrable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.sql.compose import SQL, Composable
 
 
 def identified(steps: list[Step], comparison: Comparison) -> list[Step]:
-    """Return the steps, with REPLICA IDENTITY FULL on tables whose rows are written while they have no primary key.
+    """Return the steps, with REPLICA IDENTITY FULL on tables whose rows are written while no primary key tells them.
 
     Without it, PostgreSQL refuses to change or delete published rows.
     """
@@ -21,7 +21,7 @@ def identified(steps: list[Step], comparison: Comparison) -> list[Step]:
     for name, told in _keyless(steps, comparison):
         parts = dict.fromkeys(part for each in told for part in each.parts)
         tables: list[Composable] = [SQL(part) for part in parts] or [q.name(name)]
-        let = f"let publications tell rows of {name.name} by all columns while its key is replaced"
+        let = f"let publications tell rows of {name.name} by all columns while no key does"
         before.append(_known_by(name, tables, "FULL", let, Phase.RELEASE))
         again = f"let publications tell rows of {name.name} by its key again"
         after.append(_known_by(name, tables, "DEFAULT", again, Phase.FINISH))
@@ -41,15 +41,21 @@ def untellable(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
 
 
 def _keyless(steps: list[Step], comparison: Comparison) -> Iterator[tuple[QName, list[ToldByKey]]]:
-    """Yield the tables whose rows are written while they have no primary key, each with what told their rows by it."""
+    """Yield the tables whose rows are written while no primary key tells them, each with what told their rows by it.
+
+    A deferrable key tells none.
+    """
     written = {step.table for step in steps if step.effect.writes_rows and step.phase <= Phase.INDEXES}
-    for step in steps:
-        table = comparison.future.tables.get(step.table)
-        before = comparison.actual.tables.get((table.stored_as if table else None) or step.table)
+    changed = {step.table for step in steps if step.effect.moves or step.effect.changes}
+    dropped = {(step.table, step.drops) for step in steps if step.drops}
+    for name in dict.fromkeys(step.table for step in steps):
+        table = comparison.future.tables.get(name)
+        before = comparison.actual.tables.get((table.stored_as if table else None) or name)
         key = before.primary_key if before else None
         told = [each for each in before.obstacles if isinstance(each, ToldByKey)] if before else []
-        if key and told and step.drops == key.name and step.table in written:
-            yield step.table, told
+        replaced = key and (name, key.name) in dropped and name in written
+        if key and told and (replaced or (key.deferrable and name in changed)):
+            yield name, told
 
 
 def _known_by(name: QName, tables: Iterable[Composable], how: str, title: str, phase: Phase) -> Step:

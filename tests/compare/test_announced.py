@@ -85,3 +85,16 @@ def announced_and_moved(laboratory: Laboratory, wanted: MetaData, breaks: str, m
         run = fixer.apply(connection, wanted, mode=mode, allow_hazards="all")
         moved = {entry.table: entry.quarantined for entry in run.ledger}
         return [tuple(each.get(table, 0) for table in sorted(moved)) for each in ({**told}, moved)]
+
+
+TAGS = """
+CREATE TABLE tags (id text, n integer, name text, old text);
+INSERT INTO tags VALUES ('K1', 1, 'a', NULL), ('K2', 2, NULL, 'b'), ('K3', 2, 'c', NULL), ('K3', 4, 'd', NULL);
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_row_that_gets_the_value_of_its_legacy_column_has_no_fault(laboratory: Laboratory, mode: str) -> None:
+    name = text("name", nullable=False, info={"legacy_names": ["old"]})
+    wanted = contract(tags=(text("id", primary_key=True), integer("n", unique=True), name))
+    assert announced_and_moved(laboratory, wanted, TAGS, mode) == [(1,), (1,)]

@@ -44,3 +44,32 @@ def test_an_heir_of_a_table_whose_columns_stay_is_made(database: Database, mode:
     database.run(FOUND.format("integer"))
 
     assert fixer.apply(database.dsn, contract(database, "integer"), mode=mode, allow_hazards="all").ok
+
+
+COUNTED = "CREATE TABLE p (id serial PRIMARY KEY, n integer); CREATE TABLE h (PRIMARY KEY (id)) INHERITS (p);"
+UNFINISHED = "CREATE INDEX ix ON p (n); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix'::regclass;"
+NUMBERED = {  # what is broken, what is left out, and what numbers the heir
+    "by another sequence": (
+        "CREATE SEQUENCE s; ALTER TABLE p ALTER id SET DEFAULT nextval('s'); DROP SEQUENCE p_id_seq",
+        "",
+        "nextval('s'::regclass)",
+    ),
+    "by none, as the column is left out": ("ALTER TABLE p DROP id", "missing-key-column:public.p.id", None),
+}
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+@pytest.mark.parametrize("how", NUMBERED.values(), ids=NUMBERED.keys())
+def test_an_heir_to_come_counts_as_the_table_above_does_by_then(
+    database: Database, how: tuple[str, str, str | None], mode: str
+) -> None:
+    broken, left, counts = how
+    database.run(COUNTED)
+    other = database.server.database_dsn(database.server.create_database(database.name))
+    database.run(f"DROP TABLE h; {broken}")
+    skip = (left, "missing-inheritance:public.h") if left else ()
+    run = fixer.apply(database.dsn, other, mode=mode, skip=skip, allow_hazards="all")
+    again = fixer.plan(database.dsn, other, mode=mode, skip=skip).steps
+    default = database.ask("SELECT column_default FROM information_schema.columns WHERE table_name = 'h'")
+
+    assert (run.ok, again, default) == (not left, (), counts)

@@ -1,9 +1,9 @@
-"""Publications that tell rows by a primary key: rows are written while the plan replaces it."""
+"""Publications that tell rows by a primary key: rows are written while the plan replaces it, or it tells none."""
 
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy import CheckConstraint, MetaData, PrimaryKeyConstraint
 
 from fixer.model.plan import MODES
 from lab.database import all_of, differences, lent
@@ -60,3 +60,28 @@ def test_rows_that_move_while_a_listed_key_is_replaced_are_left_to_a_person(labo
     rows = "INSERT INTO t VALUES (1, 1), (2, NULL);"
 
     assert "the publication p lists columns of public.t" in outcome(laboratory, by_two(), made + rows, "atomic")
+
+
+LATE = "CREATE TABLE t (id integer PRIMARY KEY DEFERRABLE, tenant integer);"
+LATE_ROWS = "INSERT INTO t VALUES (1, 1), (2, -2), (3, NULL);"
+
+
+def told_late(*, deferrable: bool) -> MetaData:
+    """Return a contract of which one row breaks a check, and another needs a value."""
+    tenant = integer("tenant", CheckConstraint("tenant > 0"), nullable=False, info={"backfill": 7})
+    wanted = contract(t=(integer("id", autoincrement=False), tenant))
+    wanted.tables["t"].append_constraint(PrimaryKeyConstraint("id", deferrable=deferrable or None))
+    return wanted
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["it is replaced", "it stays"])
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_move_where_a_deferrable_key_tells_none(laboratory: Laboratory, mode: str, *, deferrable: bool) -> None:
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
+        database.run(LATE + LATE_ROWS + ALL)
+        before, told = all_of(database), database.run(TELLING)
+        repair(database, told_late(deferrable=deferrable), mode)
+        kept = database.ask("SELECT sum(tenant) FROM t"), database.run(TELLING)
+        take_back(database)
+
+        assert (kept, differences(before, database)) == ((8, told), [])

@@ -1,5 +1,6 @@
 -- Which of these tables, and of their partitions, a publication could not tell which of their rows was changed or
--- deleted; by what it tells rows now: a key (d), an index (i), or nothing (n). What is told by all columns (f) can be.
+-- deleted; by what it tells rows now: a key (d), an index (i), or nothing (n). What is told by all columns (f) can be;
+-- a deferrable key tells nothing.
 -- Paste into psql after:  SET pgmend.relations = '{16384}';
   WITH holding AS MATERIALIZED (
        SELECT c.oid
@@ -30,7 +31,7 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
   JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i
-                    WHERE i.indrelid = c.oid AND i.indisvalid
+                    WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
                       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
  GROUP BY 1, 2, 3, 5, 6
  ORDER BY 2, 3

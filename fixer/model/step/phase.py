@@ -26,6 +26,7 @@ class Phase(IntEnum):
     COPY = 45  # fill new columns from old ones
     EXCHANGES = 46  # online: each takes the place of its old column
     EXCHANGE_PROOFS = 47  # online: prove for old rows the constraints that moved to the new columns
+    LEGACY = 48  # copy what only a legacy column holds, before rows are judged by what they hold
     GENERATORS = 50  # create sequences, attach them, and move them past the highest id
     ANCHOR = 52  # find room for new numbers
     BLEEDING = 53  # online: as DEFAULTS, so that new rows are right before old ones are repaired
