@@ -54,6 +54,13 @@ def is_heirs(table: QName, column: Column, contract: Contract) -> bool:
     return _above(table, column, contract) is not None
 
 
+def is_wired_later(table: QName, column: Column, actual: Schema, contract: Contract) -> bool:
+    """Return whether a column to come counts by the sequence of a table above that stands: once that counts itself."""
+    above = _above(table, column, contract)
+    there = actual.tables.get(above) if above else None
+    return there is not None and not there.created
+
+
 def elder_of(table: QName, column: Column, actual: Schema, contract: Contract) -> Elder | None:
     """Return the column of a table above by whose sequence the contract lets one count; None where there is none."""
     above = _above(table, column, contract)
