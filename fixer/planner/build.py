@@ -66,14 +66,19 @@ def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
     if not (going and mapped):
         return
     silent = _moved(arrange(comparison)) - _moved(steps)
-    tied = {(key.table, key.target, column) for key in comparison.actual.foreign_keys() for column in key.columns}
+    tied = {
+        (today[key.table].name, today[key.target].name, column)
+        for key in comparison.actual.foreign_keys()
+        if {key.table, key.target} <= today.keys()
+        for column in key.columns
+    }
     for child in mapped:
         here = child.stored_as or child.name
         for key in comparison.contract.tables[child.name].foreign_keys:
             new = [column for each in key.columns if (column := child.columns.get(each)) and column.mapped]
             old = [child.columns[column.mapped] for column in new]
             texts = [column.stored_as or column.name for column in old]
-            under_key = any((here, key.target, text) in tied for text in texts)
+            under_key = any((child.name, key.target, text) in tied for text in texts)
             if texts and key.target in going and (under_key or silent[child.name]):
                 yield (
                     f"rows of {key.target} have to go while {here}.{', '.join(texts)} still holds texts that reference"
