@@ -171,7 +171,8 @@ def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) 
     A cast would silently cut or round it.
     """
     cell = Identifier(finding.about.column)
-    asked = understood(finding, way, actual) if way.cast is None else way.cast  # see findings/using-with-is-not-null-…
+    # Above partitions, USING takes no IS NULL or IS TRUE over an expression, which a domain may demand by itself.
+    asked = understood(finding, way, actual) if way.cast is None else way.cast
     fits, value = (q.over(each, finding.about.column, cell) for each in (asked, way.value))
     why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
     # It contains the cell: PostgreSQL evaluates a constant, and raises its error, when it plans the statement.

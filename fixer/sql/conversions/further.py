@@ -37,8 +37,8 @@ class Conversion:
 
     `fits` is the condition that the value of a row can be converted, and `value` is the new value. It is `reversible`
     if every new value alone gives back the old spelling. `back` is the old value over the new cell, if that is not
-    simply the cell's text. If it `holds` no value, each cell is NULL, and stays so. What a domain refuses by itself,
-    the rest of `fits` does not ask: `cast` is that rest.
+    simply the cell's text. If it `holds` no value, each cell is NULL, and stays so. To a domain, `cast` is `fits`
+    without what the domain itself refuses.
     """
 
     type: str
