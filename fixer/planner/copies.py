@@ -8,7 +8,7 @@ from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.subject import WantedColumn
-from fixer.model.table import Column, QName
+from fixer.model.table import Column
 from fixer.repair.defaults.own_values import may_differ
 
 
@@ -16,7 +16,7 @@ def estranging(comparison: Comparison) -> Iterator[str]:
     """Yield why steps cannot run: they add a column in which each of the rows that are left out gets its own value."""
     left = [f for f in comparison.every if f.left_out and f.slug == "duplicate-row"]
     for copies in left:
-        near = _with_those_above(copies.table, comparison.future)
+        near = {copies.table} | comparison.future.above(copies.table)
         for finding in comparison.every:
             column = _coming(finding, comparison.future)
             if column is None or finding.table not in near:
@@ -27,15 +27,6 @@ def estranging(comparison: Comparison) -> Iterator[str]:
                     f" would get a value of its own in it, so that none are identical: leave out"
                     f" {finding.slug}:{finding.object} as well"
                 )
-
-
-def _with_those_above(table: QName, schema: Schema) -> set[QName]:
-    """Return a table, and those from which it INHERITs, up to the highest."""
-    known, near = set[QName](), {table}
-    while near - known:
-        known |= near
-        near = {above for each in near if each in schema.tables for above in schema.tables[each].parents}
-    return known
 
 
 def _coming(finding: Finding, future: Schema) -> Column | None:

@@ -243,6 +243,13 @@ class Schema:
         """Yield the tables that INHERIT from a table."""
         yield from (each for each in self.tables.values() if table in each.parents)
 
+    def above(self, table: QName) -> set[QName]:
+        """Return the tables from which a table INHERITs, up to the highest."""
+        known, near = set[QName](), {table}
+        while near := {parent for each in near if each in self.tables for parent in self.tables[each].parents} - known:
+            known |= near
+        return known
+
     def with_renamed_table(self, old: QName, new: QName) -> Schema:
         """Return this schema with a table renamed, in heirs, partitions, foreign keys and sequences too."""
         tables = {name: table for name, table in self.tables.items() if name != old}

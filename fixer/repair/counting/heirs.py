@@ -78,9 +78,5 @@ def elder_of(table: QName, column: Column, actual: Schema, contract: Contract) -
 def _above(table: QName, column: Column, contract: Contract) -> QName | None:
     sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
     owner = sequence.owned_by if sequence else None
-    near = set(contract.tables[table].parents) if owner and owner[1] == column.name else set()
-    known = set[QName]()
-    while near - known:
-        known |= near
-        near = {above for each in near if each in contract.tables for above in contract.tables[each].parents}
+    known = contract.schema.above(table) if owner and owner[1] == column.name else set()
     return owner[0] if owner and owner[0] in known and owner[0] in contract.tables else None
