@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="pgmend-bytecode-")
         config.add_cleanup(partial(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True))
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Let three workers share two processors: a test waits a part of its time for servers, locks and commands."""
+    processors = yield
+    return processors if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else processors + (processors + 1) // 2
 
 
 @pytest.hookimpl(optionalhook=True)
