@@ -22,8 +22,9 @@ from fixer.model.step import Hazard, Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.repair.conversion.indexes import clinging, merging, refused
+from fixer.repair.conversion.spellings import keep_spelling
 from fixer.repair.conversion.standing import bound
-from fixer.repair.conversion.values import keep_spelling, recast, reversal, ways_under
+from fixer.repair.conversion.values import recast, reversal, ways_under
 from fixer.repair.probe import rows_where
 from fixer.repair.shadow import without_beside
 from fixer.sql import compose as q

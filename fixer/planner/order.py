@@ -11,14 +11,13 @@ from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema.code import ranks as code_ranks
-from fixer.model.step import Hazard, Phase, Room, Step
+from fixer.model.step import Phase, Room, Step
 from fixer.model.table import QName
+from fixer.planner.merging import merged
 from fixer.planner.publications import identified
 from fixer.planner.standing import around, within
 from fixer.planner.triggers import quietly, while_asleep
-from fixer.repair.rows import announcing, filling
-from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.repair.rows import announcing
 from fixer.sql.row_image import taking_in
 
 _Same = tuple[Phase, str, str]  # steps of several repairs that have the same are one step
@@ -34,11 +33,11 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
         steps = _bound_late(list(_once(_lightly(finding.repair.online) for finding in findings)), comparison.contract)
-        steps = identified(within(list(_merged(steps)), comparison.future), comparison)
+        steps = identified(within(list(merged(steps)), comparison.future), comparison)
         return [while_asleep(step, comparison) for step in _with_old_cells(steps)]
     steps = list(_once(finding.repair.steps for finding in findings))
     steps = identified(quietly(steps, comparison.future), comparison)
-    return list(_merged(around(steps, comparison.future)))
+    return list(merged(around(steps, comparison.future)))
 
 
 def _lightly(steps: Iterable[Step]) -> list[Step]:
@@ -140,55 +139,3 @@ def ranks(comparison: Comparison) -> dict[QName, int]:
             graph[child].discard(parent)
         else:
             return {name: place for place, name in enumerate(order)}
-
-
-def _merged(steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield the steps, with neighbours that alter or fill one table merged, so that it is rewritten once."""
-    waiting: Step | None = None
-    for step in steps:
-        if waiting and waiting.action and step.action and _goes_with(waiting, step):
-            waiting = _joined(waiting, step, SQL("{},\n    {}").format(waiting.action, step.action))
-            continue
-        if waiting and waiting.fills and step.fills and waiting.table == step.table:
-            waiting = _filled_together(waiting, step)
-            continue
-        if waiting:
-            yield waiting
-        waiting = step
-    if waiting:
-        yield waiting
-
-
-def _goes_with(one: Step, other: Step) -> bool:
-    alike = (one.table, one.phase, one.lock) == (other.table, other.phase, other.lock)
-    return alike and (one.hazard == other.hazard or one.phase is Phase.CONVERT)
-
-
-def _joined(one: Step, other: Step, action: Composable) -> Step:
-    both = _both(one, other)
-    added, reverts = one.shape.added + other.shape.added, one.shape.reverts + other.shape.reverts
-    return replace(
-        both,
-        sql=SQL("ALTER TABLE {}\n    {}").format(q.name(one.table), action),
-        action=action,
-        effect=replace(both.effect, changes=one.effect.changes + other.effect.changes),
-        shape=replace(both.shape, added=added, reverts=reverts),
-    )
-
-
-def _filled_together(one: Step, other: Step) -> Step:
-    return filling(_both(one, other), one.fills + other.fills)
-
-
-def _both(one: Step, other: Step) -> Step:
-    """Return the first step with the titles of both, and the worse of their hazards."""
-    worst = [
-        hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)
-    ]
-    return replace(
-        one,
-        title=f"{one.title}; {other.title}",
-        hazard=worst[0] if worst else one.hazard,
-        effect=replace(one.effect, rows=max(one.effect.rows, other.effect.rows)),
-        slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
-    )

@@ -18,6 +18,7 @@ class Phase(IntEnum):
     NAMES = 30  # give columns the names that the contract knows
     ASIDE = 32  # keep old keys and texts under other names
     MISFITS = 35  # move rows whose values do not fit the new type
+    SPELLINGS = 37  # keep how values are spelt, in the rows that stay
     CONVERT = 40  # add columns, change types
     SHADOWS = 41  # online: add shadow columns, and triggers that fill them in new rows
     FILLS = 42  # online: fill them in existing rows

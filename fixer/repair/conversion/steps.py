@@ -25,11 +25,11 @@ from fixer.repair.columns import as_it_stands
 from fixer.repair.constraints import online
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
+from fixer.repair.conversion.spellings import in_one_go, keep_spelling
 from fixer.repair.conversion.standing import bound
 from fixer.repair.conversion.values import (
     as_converted,
     back_again,
-    keep_spelling,
     keeps_digits,
     only_what_fits,
     reversal,
@@ -46,6 +46,9 @@ from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import meaning
 from fixer.sql.conversions.further import Conversion
 from fixer.sql.types import shape
+
+# What comes before a conversion, and after it, and moves no rows.
+_AROUND = (Phase.MISFITS, Phase.SPELLINGS, Phase.DEFAULTS)
 
 
 def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
@@ -126,19 +129,9 @@ def _in_one_go(parts: list[Part], convert: Step) -> Iterator[Part]:
     around = [
         s
         for s in (part.atomic for part in parts)
-        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.effect.moves and not s.shape.restores)
+        if s is convert or (s.phase in _AROUND and not s.effect.moves and not s.shape.restores)
     ]
-    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(convert.table))
-    whole = replace(
-        convert,
-        sql=SQL(";\n").join([lock, *(step.sql for step in around)]),
-        action=None,
-        shape=replace(
-            convert.shape,
-            respells=tuple(column for step in around for column in step.shape.respells),
-            known_by=next((step.shape.known_by for step in around if step.shape.respells), ()),
-        ),
-    )
+    whole = in_one_go(convert, around)
     for part in parts:
         if part.atomic is convert:
             yield convert.online_as((whole,))

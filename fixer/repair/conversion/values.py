@@ -10,19 +10,17 @@ from fixer.model.contract import Contract
 from fixer.model.expression import literal
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER, Lock, Phase, Reversal, Shape, Step, refuse
+from fixer.model.step import Reversal, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Column, Index, Table
+from fixer.model.table import Column, Index
 from fixer.repair.columns import to_come, untyped
 from fixer.repair.conversion.indexes import merging
 from fixer.repair.probe import ordered, rows_where
-from fixer.repair.rows import identity
 from fixer.sql import compose as q
 from fixer.sql.by_hand import statement_for
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.conversions import conversion, trimmed
 from fixer.sql.conversions.further import Conversion
-from fixer.sql.row_image import cells, image, likeness
 from fixer.sql.types import compares_alike, comparison, element, family, retyped, shape
 
 
@@ -180,39 +178,6 @@ def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) 
     return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, fits, value, failing)
 
 
-def keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
-    """Return the step that keeps an image of each row whose value undo would otherwise spell differently."""
-    name, column = table.name, found.name
-    known_by = identity(table, None, Phase.MISFITS)
-    if column in known_by:
-        known_by = ()
-    # The cell as undo will find it, unless somebody writes it in between.
-    reverted = q.over(_in_full(way, column, found), column, left(way, found))
-    mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
-        cells(known_by) if known_by else likeness(), Literal(column), reverted
-    )
-    statement = SQL(
-        'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
-        "SELECT {}, {}, {}, {}, {}, {} FROM {} AS t\n"
-        "WHERE {}::text IS DISTINCT FROM {}::text"
-    ).format(
-        Identifier(JOURNAL, "before_image"),
-        RUN_NUMBER,
-        STEP_NUMBER,
-        Literal(str(name)),
-        Literal(f"{column} is converted to {way.type}"),
-        image(table, early=True),
-        mark,
-        q.name(name),
-        reverted,
-        q.column(column),
-    )
-    title = f"keep the spelling of {name.name}.{column} in the journal"
-    return Step(
-        Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, shape=Shape(respells=(column,), known_by=known_by)
-    )
-
-
 def left(way: Conversion, found: Column) -> Composable:
     """Return the new value as the run leaves it: a float keeps all its digits, whatever size the contract wants."""
     if family(found.base or found.type) == "float" and shape(way.type).size is not None:
@@ -226,7 +191,7 @@ def back_again(way: Conversion, column: str, found: Column) -> Composable:
     return way.back if way.back is not None else text
 
 
-def _in_full(way: Conversion, column: str, found: Column) -> Composable:
+def in_full(way: Conversion, column: str, found: Column) -> Composable:
     """Return the old value over the new cell, not cut to the length of the old type: 'yes' comes back as 'true'.
 
     Undo gives it that length once the cells have their old spelling.
@@ -239,5 +204,5 @@ def _in_full(way: Conversion, column: str, found: Column) -> Composable:
 
 def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
     """Return how undo restores the column's type."""
-    back = _in_full(way, found.name, found)
+    back = in_full(way, found.name, found)
     return Reversal(found.name, back, forth or q.over(way.value, found.name, back))

@@ -28,7 +28,7 @@ r AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {now} AS mark,
     row_number() OVER (PARTITION BY {now} ORDER BY t.tableoid, t.ctid) AS n FROM {table} AS t
     WHERE {now} IN (SELECT i.mark FROM i)),
 p AS MATERIALIZED (SELECT i.row, r.part, r.place FROM i JOIN r ON r.mark = i.mark AND r.n = i.n
-    WHERE i.alike OR {changes})
+    WHERE i.alike OR {whole})
 """
 _LACKING = """
 WITH i AS MATERIALIZED (SELECT {mark} || jsonb_build_object({was}) AS mark, count(*) AS n
@@ -135,7 +135,10 @@ def written_since(
 
 
 def by_whole_row(past: Past, table: QName, step: PlannedStep) -> Found:
-    """Return how to find each row by all its cells; identical rows are interchangeable."""
+    """Return how to find each row by all its cells; identical rows are interchangeable.
+
+    They are not where other columns are set aside, unless all of them were alike before the run.
+    """
     now, mark = _whole_row(past, table, step)
     rows = SQL(_BY_WHOLE_ROW).format(
         mark=mark,
@@ -143,7 +146,7 @@ def by_whole_row(past: Past, table: QName, step: PlannedStep) -> Found:
         images=BEFORE_IMAGE,
         mine=mine(past, step),
         table=q.name(table),
-        changes=Literal(bool(step.shape.restores)),
+        whole=Literal(not _aside(past, step)),
     )
     return Found(rows, SQL("p AS i"), SQL("t.tableoid = i.part AND t.ctid = i.place"))
 
@@ -167,20 +170,19 @@ def lacking(cursor: Cursor, past: Past, table: QName, step: PlannedStep, types: 
 
 def _whole_row(past: Past, table: QName, step: PlannedStep) -> tuple[Composed, Composed]:
     """Return what identifies a row, now and in its image: all cells, except those that may be spelt differently."""
-    aside = _respelt(past, step) if step.shape.respells else []
+    aside, respelt = _aside(past, step), step.shape.respells
     others = past.unknown(past.after.oid(str(table)) or 0)
-    now = SQL("(({} - {}::text[]) || {})").format(likeness(), Literal([*aside, *others]), cells(step.shape.respells))
-    mark = SQL("(b.mark - {}::text[])").format(
-        Literal([column for column in aside if column not in step.shape.respells])
-    )
-    return now, mark
+    unsure = Literal([*respelt, *aside, *others])
+    now = SQL("(({} - {}::text[]) || {})").format(likeness(), unsure, cells(respelt))
+    return now, SQL("(b.mark - {}::text[])").format(Literal(aside))
 
 
-def _respelt(past: Past, step: PlannedStep) -> list[str]:
-    """Return the columns of a table whose spelling steps kept; until all are restored, none can identify a row."""
-    return sorted(
-        {column for done in past.steps if done.step.table == step.table for column in done.step.shape.respells}
-    )
+def _aside(past: Past, step: PlannedStep) -> list[str]:
+    """Return the columns of a table whose spelling other steps kept: until all are restored, none identifies a row."""
+    if not step.shape.respells:
+        return []
+    alike = {column for done in past.steps if done.step.table == step.table for column in done.step.shape.respells}
+    return sorted(alike - {*step.shape.respells})
 
 
 def key_of(key: Iterable[Cell], image: str = "i") -> Composed:
