@@ -3,7 +3,8 @@
 Costs: every statement that names it fails with 42703 undefined_column.
 Cure: add it; existing rows get its backfill, if it is NOT NULL, else its default. If that value may differ for each
 row, as with gen_random_uuid(), the table is rewritten; online, its rows are filled in batches. A person decides if rows
-need a value and the contract has none, or if a column whose name differs only in capitals holds values.
+need a value and the contract has none, or if a column holds values whose name differs only in capitals, blanks, hyphens
+or underscores.
 Hint: `backfill` on the column is the value for the rows that are there; `legacy_names` is an earlier name of it.
 """
 
@@ -69,7 +70,7 @@ STAGE = Stage.COLUMNS
 
 @dataclass(frozen=True)
 class MissingColumn(WantedColumn):
-    """A missing column; `twin` is an existing column whose name differs only in capitals, if there is one."""
+    """A missing column; `twin` is an existing column whose name is only spelt otherwise, if there is one."""
 
     twin: str | None
 
@@ -215,6 +216,7 @@ SPECIMENS = (
     ),
     Specimen("needed by no row yet", "TRUNCATE reviews; ALTER TABLE reviews DROP book_id", also=_KEY),
     Specimen("it stands in other letters", 'ALTER TABLE books RENAME pages TO "Pages"', rows=24, manual=True),
+    Specimen("with a hyphen in it", 'ALTER TABLE books RENAME pages TO "Pa-ges"', rows=24, manual=True),
     Specimen("in other letters, with a default", 'ALTER TABLE authors RENAME active TO "Active"', rows=12, manual=True),
     Specimen(
         "another in other letters is empty", 'ALTER TABLE books DROP pages; ALTER TABLE books ADD "Pages" integer'

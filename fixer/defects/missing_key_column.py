@@ -3,7 +3,8 @@
 Costs: no row can be identified or referenced.
 Cure: add it. If an integer key exists under another name, copy its numbers, so that references stay valid; else number
 the rows in the order in which they are stored. A person decides if rows elsewhere hold values of a lost key, numbers or
-others, because nobody else knows which rows they mean, or if a column whose name differs only in capitals holds values.
+others, because nobody else knows which rows they mean, or if a column holds values whose name differs only in capitals,
+blanks, hyphens or underscores.
 Hint: `legacy_keys` on the column names those that were the key before.
 """
 
@@ -52,7 +53,7 @@ STAGE = Stage.KEYS
 class MissingKeyColumn(WantedColumn):
     """A missing key column, and the column that may hold its numbers, if there is one.
 
-    That is the `old` key, or else a `twin` whose name differs only in capitals.
+    That is the `old` key, or else a `twin` whose name is only spelt otherwise.
     """
 
     old: str | None

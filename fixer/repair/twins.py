@@ -1,4 +1,4 @@
-"""Twins: relations elsewhere, or columns in other case, that have the name of a missing one and may be it.
+"""Twins: relations elsewhere, or columns spelt otherwise, that have the name of a missing one and may be it.
 
 If the missing one were created beside a twin with rows, the application would find it empty: so a person decides.
 """
@@ -16,6 +16,7 @@ from fixer.model.table import QName, Table
 from fixer.repair.rows import counted
 
 SHOWN = 3  # twins that a message names at most
+APART = str.maketrans("", "", " _-")  # what names are told apart by, but for capitals, and still may mean the same
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
@@ -162,11 +163,17 @@ def question(actual: Schema, contract: Contract) -> str:
 
 
 def column_twin(table: Table, wanted: Table, column: str, hints: ColumnHints) -> str | None:
-    """Return a column whose name, but for case, is that of a missing one or its legacy name; None without one."""
+    """Return a column called like a missing one or its legacy name, but for capitals, blanks, hyphens and underscores.
+
+    None without one; one that differs in capitals alone comes first.
+    """
     if hints.alone or wanted.columns[column].generated:
         return None
     called = {name.lower() for name in (column, *hints.legacy_names)}
-    return next((c for c in table.columns if c.lower() in called and c not in wanted.columns), None)
+    plain = {name.translate(APART) for name in called}
+    others = [name for name in table.columns if name not in wanted.columns]
+    alike = [name for name in others if name.lower().translate(APART) in plain]
+    return min(alike, key=lambda name: name.lower() not in called, default=None)
 
 
 def taken_for(table: QName, column: str, twin: str, rows: int, contract: Contract) -> str:
