@@ -4,9 +4,9 @@ Costs: every statement that names it fails with 42P01 undefined_table. A row for
 with 23514 check_violation.
 Cure: create it, partitioned and with its partitions as the contract says; keys, indexes and foreign keys follow as for
 any other table. A person decides if a table with rows has its name in another schema, or a name that differs only in
-capitals, blanks, hyphens or underscores. A person decides about a partition if a table has its name, if others take some
-of its rows, or if the DEFAULT partition holds some. If the database has other tables but none of the contract, it may be
-the wrong one: the repair then needs the hazard creates-schema.
+capitals, blanks, hyphens or underscores. A person decides about a partition if a table has its name, if others take
+some of its rows, or if the DEFAULT partition holds some. If the database has other tables but none of the contract,
+it may be the wrong one: the repair then needs the hazard creates-schema.
 Hint: `legacy_names` on the table: the other name, or an empty list if there never was another.
 """
 
