@@ -13,6 +13,8 @@ from fixer.model.step import Hazard, Phase, Repair, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 
+_ALL = "f"  # pg_class.relreplident where all columns tell a row
+
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
     """Return the reason why a repair cannot run; empty if it can."""
@@ -80,6 +82,9 @@ def _forbidden(step: Step, future: Schema, contract: Contract) -> str:
     keyed = wanted is None or wanted.primary_key is not None
     if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table, keyed=keyed)):
         return why
+    computed = wanted and any(wanted.columns[c].generated for c in _adds(step) & wanted.columns.keys())
+    if wanted and computed and (why := _untold_by_all(step, table, wanted)):
+        return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
 
@@ -133,11 +138,44 @@ def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
     return ""
 
 
+def left_out(generated: str, table: Table) -> list[str]:
+    """Return the generated columns that a publication leaves out; then all columns tell no rows (PostgreSQL 18)."""
+    kinds = {"n": ("s", "v"), "s": ("v",)}.get(generated, ())
+    return [column.name for column in table.columns.values() if column.generated in kinds]
+
+
+def cannot_tell(publication: str, out: list[str], table: QName) -> str:
+    """Return that a publication could not tell rows of a table by all columns, and what a person does about it."""
+    stored = f"run ALTER PUBLICATION {q.quoted([publication])} SET (publish_generated_columns = stored), where they are"
+    return (
+        f"could not tell which rows of {table} were changed by all their columns, because it leaves out the generated"
+        f" {', '.join(out)}: {stored} STORED, else take the table out of it; then plan again"
+    )
+
+
+def _adds(step: Step) -> set[str]:
+    return {added.column for added in step.shape.added}
+
+
+def _untold_by_all(step: Step, table: Table, then: Table) -> str:
+    """Return why a publication that tells rows by all columns could not; empty if it could, or tells them by a key.
+
+    `then` is the table with the columns that it will have.
+    """
+    mute = (each for each in table.obstacles if isinstance(each, MutePublication) and not each.columns)
+    for each in (each for each in mute if each.told_by == _ALL):
+        if out := left_out(each.generated, then):
+            return f"the publication {each.name} {cannot_tell(each.name, out, step.table)}"
+    return ""
+
+
 def untold(step: Step, table: Table, *, keyed: bool = True) -> str:
     """Return why a publication could not identify the rows that a step changes; empty if it could.
 
     Where the contract has the table `keyed`, the primary key is there by the time of later steps.
     """
+    if why := _untold_by_all(step, table, table):
+        return why
     for each in table.obstacles:
         if not isinstance(each, MutePublication):
             continue
@@ -147,7 +185,11 @@ def untold(step: Step, table: Table, *, keyed: bool = True) -> str:
                 f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
                 " repaired"
             )
+        if each.told_by == _ALL:
+            continue
         if step.phase < Phase.INDEXES or each.told_by != "d" or not keyed:  # the primary key identifies no row then
+            if out := left_out(each.generated, table):
+                return f"the publication {each.name} {cannot_tell(each.name, out, step.table)}"
             whose = "for each of its partitions, ALTER TABLE …" if table.kind == "p" else None
             way = whose or f"ALTER TABLE {q.quoted(step.table)}"
             return (

@@ -4,7 +4,7 @@ Defaults of two spellings are one if their values are: the server computes both,
 functions and operators take part. Of all others the spelling counts.
 
 Costs: new rows get values that nobody intended.
-Cure: SET DEFAULT; existing rows keep their values.
+Cure: SET DEFAULT, also in partitions that have the one of their table; existing rows keep their values.
 """
 
 from __future__ import annotations

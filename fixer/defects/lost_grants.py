@@ -17,6 +17,7 @@ from fixer.model.schema import Application, Lack, Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
+from fixer.repair.columns import calls
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -33,7 +34,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
         yield from _shut(actual.application, contract)
         for wanted, table in walk.tables(actual, contract, alike=True):
             if table.is_table:
-                yield from _of_table(wanted, table, actual.application)
+                owner = table.owner or (actual.session.role if actual.session else "")
+                called = [*_called(wanted, table, actual, contract)]
+                yield from _of_table(wanted, table, actual.application, owner, called)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
@@ -49,12 +52,27 @@ def _shut(application: Application, contract: Contract) -> Iterator[Finding[OfTa
             first = min(there)
             wanted = f"the schema {first.schema} should be open to {application.role}, which has no USAGE"
             way = f"{_OWNER}{_granting('USAGE', 'SCHEMA', [first.schema], application)}"
+            way = f"once it is made, {way}" if lack.created else way
             yield _finding(OfTable(first), wanted, way, "schema")
 
 
-def _of_table(wanted: Table, table: Table, application: Application) -> Iterator[Finding[OfTable]]:
-    lacking = _new(table, application) if table.created else _missing(wanted, table, application)
-    used = [lack for lack in _today(table, application) if lack.kind in ("sequence", "function")]
+def _called(wanted: Table, table: Table, actual: Schema, contract: Contract) -> Iterator[Lack]:
+    """Yield the sequences that stand, are shut to the role, and that defaults to come call."""
+    shut = actual.application.shut if actual.application else frozenset()
+    for name, column in wanted.columns.items():
+        there = table.columns.get(name)
+        comes = not there or there.added or table.created or there.default != column.default
+        if shut and comes and not column.sequence and not (there and there.generates):
+            for sequence in shut.intersection(calls(wanted.name, column, contract)):
+                yield Lack("sequence", table.name, there.stored_as or name if there else name, "USAGE", (), sequence)
+
+
+def _of_table(
+    wanted: Table, table: Table, application: Application, owner: str, called: list[Lack]
+) -> Iterator[Finding[OfTable]]:
+    lacking = _new(table, application, owner) if table.created else _missing(wanted, table, application)
+    today = [lack for lack in _today(table, application) if lack.kind in ("sequence", "function")]
+    used = today + [lack for lack in called if lack not in today]
     if lacking:
         deeds = ", ".join(lacking)
         message = f"{table.name.name} should be open to {application.role}, which may not {', '.join(_bare(lacking))}"
@@ -111,10 +129,9 @@ def _needed(deed: str, wanted: Table, table: Table) -> list[str]:
     return [column.name for column in columns]
 
 
-def _new(table: Table, application: Application) -> list[str]:
-    """Return what the role will lack on a table that the plan makes, which default privileges may grant it."""
-    given = application.given.get(table.name.schema, frozenset())
-    return [] if application.owner else [deed for deed in DEEDS if deed not in given]
+def _new(table: Table, application: Application, owner: str) -> list[str]:
+    """Return what the role will lack on a table that the plan makes."""
+    return [deed for deed in DEEDS if not application.gets(deed, table.name.schema, owner)]
 
 
 def _bare(granted: Iterable[str]) -> Iterator[str]:

@@ -3,8 +3,9 @@
 Or the models say that the database fills it (server_default=FetchedValue()), and nothing there does.
 
 Costs: inserts that leave the column out fail with 23502, or store NULL where code expects the default.
-Cure: SET DEFAULT; existing rows keep their values. A person sets it where the models do not say which. Where one
-partition alone lacks it, only rows that are written straight to that are without it: a note, for a person.
+Cure: SET DEFAULT, also in partitions that have none either; existing rows keep their values. A person sets it where the
+models do not say which. Where one partition alone lacks it, only rows that are written straight to that are without it:
+a note, for a person.
 """
 
 from __future__ import annotations

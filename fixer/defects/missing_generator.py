@@ -30,6 +30,7 @@ from fixer.repair.numbers import held
 from fixer.repair.sequences import give_generator
 from fixer.sql import compose as q
 from fixer.sql.compose import Composable
+from fixer.sql.types import family
 
 SLUG = "missing-generator"
 POINT = 1
@@ -74,6 +75,9 @@ def _decided(table: QName, column: str) -> Repair:
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Give it an identity, or a sequence of its own."""
     table, column = finding.table, finding.about.wanted
+    found = actual.tables[table].columns[column.name]
+    if family(found.base or found.type) == "text":  # so it stays, for wrong-type or text-key is left to a person
+        return refuse(f"{column.name} holds texts, past which no sequence can count: let it be converted as well")
     if like := elder_of(table, column, actual, contract):
         return Repair.of(like.followed_by(table))
     taken, meant = held(table, column.name, actual, contract.schema), counter_of(column, contract)

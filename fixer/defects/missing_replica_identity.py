@@ -32,20 +32,21 @@ if TYPE_CHECKING:
 SLUG = "missing-replica-identity"
 POINT = 5
 STAGE = Stage.PARTS
-_KEYED, _NAMED = "d", "i"  # pg_class.relreplident: by the primary key, by an index that is named
+_KEYED, _NAMED, _ALL = "d", "i", "f"  # pg_class.relreplident: by the primary key, a named index, all columns
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables whose rows a publication could not tell apart, once the plan is done."""
     for wanted, found in walk.tables(actual, contract, alike=True):
-        mute = (each for each in found.obstacles if isinstance(each, MutePublication) and not _is_to_come(wanted, each))
+        mute = (each for each in found.obstacles if isinstance(each, MutePublication) and not _is_there(wanted, each))
         for each in {(each.name, each.columns): each for each in mute}.values():  # partitions may lack different ones
             yield _finding(found, each)
 
 
-def _is_to_come(wanted: Table, publication: MutePublication) -> bool:
-    """Return whether the primary key of the contract is all that lacks."""
-    return not publication.columns and publication.told_by == _KEYED and wanted.primary_key is not None
+def _is_there(wanted: Table, publication: MutePublication) -> bool:
+    """Return whether all columns tell its rows, or the primary key of the contract is all that lacks."""
+    keyed = publication.told_by == _ALL or (publication.told_by == _KEYED and wanted.primary_key is not None)
+    return not publication.columns and keyed
 
 
 def _finding(found: Table, publication: MutePublication) -> Finding[OfTable]:

@@ -17,7 +17,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
-from fixer.model.schema import Schema
+from fixer.model.schema import Lack, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
@@ -78,7 +78,12 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     owner = actual.owner_of_most(contract.tables)
     takers = {role: homes | {name} if role == owner else homes for role, homes in session.may.takers.items()}
     rights = replace(session.may, creatable=session.may.creatable | {name}, takers=takers)
-    return replace(actual, session=replace(session, schemas=session.schemas | {name}, rights=rights))
+    application = actual.application
+    if application and not application.gets("USAGE ON SCHEMAS", name, owner or session.role):
+        lack = Lack("schema", QName(name, ""), "", "USAGE", created=True)
+        application = replace(application, lacks=(*application.lacks, lack))
+    there = replace(session, schemas=session.schemas | {name}, rights=rights)
+    return replace(actual, session=there, application=application)
 
 
 def _apart() -> sa.MetaData:

@@ -32,7 +32,7 @@ from fixer.repair.columns import as_it_stands, unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.counting.attaching import wire
-from fixer.repair.counting.coming import coming
+from fixer.repair.counting.coming import attached, coming
 from fixer.repair.counting.heirs import is_wired_later
 from fixer.repair.owners import belonging
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
@@ -115,10 +115,9 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
     created = belonging(create, "TABLE", finding.table, owner, actual)
-    parts = partitions.creating(below, actual, owner)
-    wired = _wired(wanted, shared, actual, contract)
-    before, after = ([step for each in counters for step in getattr(each, when)] for when in ("before", "after"))
-    return Repair.of((*types, *before, *created, *parts, *wired, *after))
+    parts, wired = partitions.creating(below, actual, owner), _wired(wanted, shared, actual, contract)
+    before = [step for each in counters for step in each.before]
+    return Repair.of((*types, *before, *created, *parts, *wired, *attached(counters, made, owner, actual, contract)))
 
 
 def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:
@@ -186,6 +185,7 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     later = [name for name, each in wanted.columns.items() if is_wired_later(wanted.name, each, actual, contract)]
     wanted = _without(wanted, later)
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
+    bare = replace(bare, owner=actual.owner_of_most(contract.tables))
     for column in wanted.columns.values():
         bare = unread(bare.with_column(as_it_stands(column, actual)), column, actual)
     return partitions.foreseen(partitions.below(wanted.name, contract), actual.with_table(bare), contract)

@@ -270,4 +270,5 @@ def mutate(table: FoundTable) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set a sequence back."""
     for column in plant.writable(table):
         if column.generates:
-            yield SQL("SELECT setval({}, 1, false)").format(q.generator_of(table.name, column.name))
+            shared = Literal(q.quoted(column.sequence)) if column.sequence and not column.identity else None
+            yield SQL("SELECT setval({}, 1, false)").format(shared or q.generator_of(table.name, column.name))

@@ -36,6 +36,6 @@ _MAKERS: Mapping[str, _Maker] = {
     "below": lambda name, columns, enabled: o.Below(name, enabled, columns),
     "apart": _apart,
     "loose": lambda name, columns, facts: o.LooseKey(name, columns, *json.loads(facts)),
-    "mute": lambda name, columns, told_by: o.MutePublication(name, columns, told_by),
-    "told": lambda name, columns, enabled: o.ToldByKey(name, columns, whole=enabled == "O"),
+    "mute": lambda name, columns, told_by: o.MutePublication(name, columns, told_by[:1], told_by[1:]),
+    "told": lambda name, columns, enabled: o.ToldByKey(name, columns, enabled[:1] == "O", enabled[1:]),
 }

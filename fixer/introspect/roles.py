@@ -81,7 +81,8 @@ def application(cursor: Cursor, role: str) -> s.Application:
         tuple(_lack(kind, *facts) for kind in _LACKS for facts in kinds[kind]),
         frozenset(QName(schema, name) for schema, name, *_ in kinds["unbound"]),
         {schema: frozenset(deeds) for schema, deeds in given.items()},
-        bool(kinds["owner"]),
+        frozenset(name for _, name, *_ in kinds["owner"]),
+        frozenset(QName(*facts[-1]) for facts in kinds["counter"]),
     )
 
 

@@ -214,12 +214,14 @@ class MutePublication(_Spelt):
     """A publication that cannot identify the row that an UPDATE or DELETE changes.
 
     `columns` are those of the replica identity that it leaves out, and others that it filters by. Without any, the
-    table has no replica identity: `told_by` says where it is looked for, as pg_class.relreplident does.
+    table has no replica identity: `told_by` says where it is looked for, as pg_class.relreplident does; or all columns
+    are, which only tell rows if it publishes the `generated` ones among them (see `leaves_out`).
     """
 
     name: str
     columns: Columns
     told_by: str = "d"
+    generated: str = ""
 
     @property
     def _facts(self) -> _Facts:
@@ -231,12 +233,13 @@ class ToldByKey(_Spelt):
     """A publication that identifies the rows that are changed or deleted by the primary key alone.
 
     `parts` are the partitions for which it does, in SQL; none if the table holds its rows itself. `whole` is whether
-    it publishes all rows with all columns.
+    it publishes all rows with all columns, but for `generated` ones (see `leaves_out`).
     """
 
     name: str
     parts: Columns
     whole: bool = True
+    generated: str = ""
 
     @property
     def _facts(self) -> _Facts:

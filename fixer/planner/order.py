@@ -73,9 +73,12 @@ def _bound_late(steps: list[Step], contract: Contract) -> list[Step]:
         orphans = [(place, step) for place, step in enumerate(steps) if step.phase is Phase.ORPHANS]
         moves = [place for place, step in orphans if step.effect.moves and step.table == target]
         settles = [place for place, step in orphans if step.table == guard.table and step.shape.orphans_by in of]
-        if moves[-1] < min(settles, default=len(steps)):
+        last = moves[-1]
+        while steps[last].effect.jointly and last + 1 < len(steps) and steps[last + 1].effect.jointly:
+            last += 1  # what shares a transaction stays together
+        if last < min(settles, default=len(steps)):
             rest = [step for step in steps if step is not guard]
-            steps = [*rest[: moves[-1]], guard, *rest[moves[-1] :]]
+            steps = [*rest[:last], guard, *rest[last:]]
     return steps
 
 

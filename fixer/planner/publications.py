@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fixer.compare.feasibility import cannot_tell, left_out
 from fixer.model.obstacle import ToldByKey
 from fixer.model.report import Comparison
 from fixer.model.step import Phase, Step
@@ -38,6 +39,8 @@ def untellable(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
                     " which are changed while the primary key is replaced: take the table out of it until it is"
                     " repaired"
                 )
+            elif out := left_out(each.generated, comparison.future.tables[name]):
+                yield f"the publication {each.name} {cannot_tell(each.name, out, name)}"
 
 
 def _keyless(steps: list[Step], comparison: Comparison) -> Iterator[tuple[QName, list[ToldByKey]]]:

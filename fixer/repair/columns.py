@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fixer.model.contract import Contract
@@ -11,6 +12,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
 from fixer.model.table import Column, QName, Sequence, Table
+from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element, extension_of, fits
@@ -119,12 +121,32 @@ def unread(table: Table, column: Column, actual: Schema) -> Table:
 
 
 def set_default(table: QName, column: Column, actual: Schema, contract: Contract) -> Step:
-    """Return the step that gives a column the contract's default; raise RefusalError if a sequence lacks for it."""
+    """Return the step that gives a column the contract's default, also in partitions that have what it has today.
+
+    Raises RefusalError if a sequence lacks for it.
+    """
     if why := unmade(table, column, actual, contract):
         raise RefusalError(why)
     action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default or "NULL"))
-    title = f"set the default of {table.name}.{column.name} to {column.default}"
-    return alter(Phase.DEFAULTS, table, title, action, only=actual.tables[table].inherits)
+    title, below = (
+        f"set the default of {table.name}.{column.name} to {column.default}",
+        [*_alike(table, column, actual)],
+    )
+    if below:
+        title += f", also in {below[0].name}" if len(below) == 1 else f", also in {len(below)} partitions"
+    step = alter(Phase.DEFAULTS, table, title, action, only=actual.tables[table].inherits, touches=tuple(below))
+    each = (SQL("ALTER TABLE ONLY {} {}").format(q.name(part), action) for part in below)
+    return replace(step, sql=SQL(";\n").join([step.sql, *each]))
+
+
+def _alike(table: QName, column: Column, actual: Schema) -> Iterator[QName]:
+    """Yield the partitions of a table in which a column defaults to what it does in the table today."""
+    above = actual.tables[table].columns[column.name]
+    for part in actual.tables.values():
+        found = part.columns.get(column.name) if part.part_of and part.owned else None
+        alike = found and found.default == above.default and not (found.identity or found.generated)
+        if alike and table in actual.wholes(part.name)[1:]:
+            yield part.name
 
 
 def calls(table: QName, column: Column, contract: Contract) -> list[QName]:

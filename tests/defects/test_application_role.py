@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from sqlalchemy import Column, Computed, Identity, Integer, MetaData, Numeric, Table, Text, create_engine
+from sqlalchemy import Column, Computed, Identity, Integer, MetaData, Numeric, Sequence, Table, Text, create_engine
+from sqlalchemy import text as sql
 from sqlalchemy.pool import NullPool
 
 import fixer
@@ -207,3 +208,46 @@ def test_what_the_plan_leaves_shut_is_told_before(empty: Database, how: str, mod
         assert named == left
         assert len(named) == 1
         assert [each for each in fixer.check(connection, meant).findings if each.severity == "error"] == []
+
+
+def _to_come() -> MetaData:
+    """Return a contract of a table that stands, and of what is to come: another, and a schema with a third."""
+    meant = contract(t=(key(),), v=(key(), Column("c", Text, server_default=sql("'N' || nextval('c')"))))
+    Sequence("c", metadata=meant)
+    Table("u", meant, Column("id", Integer, primary_key=True), schema="shop")
+    return meant
+
+
+GIVEN = "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {r};"
+TO_COME = {
+    "nothing is given": ("SELECT;", {"public.v", "shop.u"}),
+    "tables, no schema": (GIVEN, {"shop.u"}),
+    "tables and schemas": (GIVEN + "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO {r};", set()),
+    "it owns most tables": ("ALTER TABLE t OWNER TO {r};", set()),
+    "a sequence that stands is shut": (GIVEN + "CREATE SCHEMA shop; CREATE SEQUENCE c;", {"public.v.c", "shop.u"}),
+    "the table that calls it stands": (GIVEN + "CREATE SEQUENCE c; CREATE TABLE v (id serial PRIMARY KEY, c text);"
+    "GRANT ALL ON v_id_seq TO {r}; CREATE SCHEMA shop; GRANT USAGE ON SCHEMA shop TO {r};", {"public.v.c"}),
+    "the column is to come": (GIVEN + "CREATE SEQUENCE c; CREATE TABLE v (id serial PRIMARY KEY);"
+    "GRANT ALL ON v_id_seq TO {r}; CREATE SCHEMA shop; GRANT USAGE ON SCHEMA shop TO {r};", {"public.v.c"}),
+    "the table of the schema is left out": (GIVEN, {"shop.u"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("how", TO_COME)
+def test_what_it_may_do_to_what_is_to_come_is_known_before(empty: Database, how: str, mode: str) -> None:
+    asked = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET pgmend.role = {}', current_database()); END $$"
+    statements, lacking = TO_COME[how]
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY)")
+    granted = "GRANT USAGE ON SCHEMA public TO {}; GRANT ALL ON t, t_id_seq TO {}"
+    with role(empty, asked, granted) as who, closing(psycopg2.connect(empty.dsn)) as connection:
+        empty.run(statements.replace("{r}", who))
+        left_out = {"missing-table:shop.u"} if "left out" in how else set()
+        plan = fixer.plan(connection, _to_come(), mode=mode, skip=left_out)
+        named = {f"{each.slug}:{each.object}" for each in plan.findings if each.repair.refusal} | left_out
+        run = fixer.apply(connection, _to_come(), mode=mode, skip=named, allow_hazards="all")
+        found = fixer.check(connection, _to_come()).findings
+
+        assert run.steps
+        assert {each.object for each in plan.findings if each.slug == "lost-grants"} == lacking
+        assert {f"{each.slug}:{each.object}" for each in found if each.severity == "error"} == named

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 import pytest
 from hypothesis import strategies as st
+from sqlalchemy import Column, Integer, MetaData, Table
 
 from fixer import defects
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.composed_code import code
 from lab.composed_rows import rows
@@ -131,6 +133,26 @@ def test_what_only_a_person_mends_is_planted_and_found(laboratory: Laboratory, s
         case.break_(planting[-1])
 
         assert {slug} == {each.slug for each in case.check(deep=True).findings if each.severity != "info"}
+
+
+def test_the_counter_of_a_table_above_is_set_back_by_way_of_its_heir(laboratory: Laboratory) -> None:
+    with laboratory.database(18, Specimen("heirs", "", contract=_heirs, setup=HEIRS)) as case:
+        for planting in defects.mutations(case.sound.contract)["sequence-behind"]:
+            case.break_(planting.as_string(case.observer))
+
+            assert "sequence-behind" in {each.slug for each in case.check().findings}
+            case.break_("SELECT setval('above_id_seq', 9)")
+
+
+def _heirs() -> MetaData:
+    made = MetaData()
+    Table("above", made, Column("id", Integer, primary_key=True))
+    below = Column("id", Integer, primary_key=True, autoincrement=False)
+    Table("heir", made, below, postgresql_inherits="above").add_is_dependent_on(made.tables["above"])
+    return made
+
+
+HEIRS = "INSERT INTO above SELECT FROM generate_series(1, 3); INSERT INTO heir SELECT FROM generate_series(4, 6)"
 
 
 def test_the_databases_differ_by_what_breaks_them() -> None:

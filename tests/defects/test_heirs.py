@@ -382,6 +382,10 @@ COUNTING = {
         Specimen("heirs", "", contract=plain, setup="INSERT INTO p (n) VALUES (1); INSERT INTO h (n) VALUES (2)"),
         "ALTER TABLE p ALTER id DROP DEFAULT; ALTER TABLE h ALTER id DROP DEFAULT; ALTER TABLE p ALTER id TYPE text",
     ),
+    "no number is in their texts": (
+        Specimen("heirs", "", contract=plain, setup="INSERT INTO p (n) VALUES (1); INSERT INTO h (n) VALUES (2)"),
+        "ALTER TABLE p ALTER id DROP DEFAULT; ALTER TABLE p ALTER id TYPE text USING 'K-' || id",
+    ),
 }
 
 

@@ -123,7 +123,8 @@ class Ordeal:
         left = [f for f in plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
         kept = ["warning rogue-unique:"] if any(f.slug == "wrong-primary-key" for f in plan.findings) else []
         # A sequence that counts again may be near its end already.
-        kept += ["warning ending-sequence:"] if any(f.slug == "missing-generator" for f in plan.findings) else []
+        counts = {"missing-generator", "shared-sequence"} & {f.slug for f in plan.findings}
+        kept += ["warning ending-sequence:"] if counts else []
         slugs, columns = (*kept, *(f"warning {f.slug}:" for f in left)), [each.column for each in left if each.column]
         lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
         lost = [b for b in lost if '"pgmend domain ' not in b]  # a domain holds what its base type does

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
 import fixer
 from fixer.defects._circles import RING_ROWS, ring
 from fixer.errors import NeedsPermission, PlanRefused
 from fixer.model.defect import Specimen
-from fixer.model.plan import Plan
+from fixer.model.plan import MODES, Plan
 from lab.database import Database, all_of, differences, written
 from lab.laboratory import Case, Laboratory
+from lab.mixing import mixed
 
 # Teams belong to offices, badges to teams, and badges lead teams; triggers of the application forbid every DELETE.
 LOST = """
@@ -114,3 +116,35 @@ def test_rows_that_reference_each_other_in_a_circle_are_for_a_person(laboratory:
 def test_a_circle_of_rows_that_stay_stops_nobody(laboratory: Laboratory) -> None:
     with ringed(laboratory, "UPDATE teams SET lead_id = 3 WHERE id = 4") as (case, _):
         assert moved(case.apply(allow_hazards="all")) == {"teams": 3, "badges": 2}
+
+
+def _rounds() -> MetaData:
+    """Return a contract of stops that lead to each other and to a line, and of lines that begin at a stop."""
+    made = MetaData()
+    up = Column("next", Integer, ForeignKey("stops.id", ondelete="SET NULL"))
+    line = Column("line", Integer, ForeignKey("lines.id", name="line", use_alter=True))
+    Table("stops", made, Column("id", Integer, primary_key=True), line, up)
+    start = Column("start", Integer, ForeignKey("stops.id"), info={"orphans": "quarantine"})
+    Table("lines", made, Column("id", Integer, primary_key=True), start)
+    return made
+
+
+LINES = "INSERT INTO stops (next) VALUES (1), (1), (1); INSERT INTO lines (start) VALUES (1), (2), (3);"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_whose_circle_lost_a_table_go_once(laboratory: Laboratory, mode: str) -> None:
+    specimen = Specimen("lines", "", contract=_rounds, setup=LINES + "UPDATE stops SET line = id")
+    with laboratory.database(18, specimen) as case:
+        assert mixed(case, ["DROP TABLE stops CASCADE"], mode=mode) == []
+        assert fixer.history(case.connection)
+
+
+def test_no_step_parts_those_that_share_a_transaction(laboratory: Laboratory) -> None:
+    with laboratory.database(18, Specimen("lines", "", contract=_rounds, setup=LINES)) as case:
+        case.break_("DROP TABLE stops CASCADE")
+        plan = case.plan(mode="online")
+        places = [place for place, step in enumerate(plan.steps) if step.effect.jointly]
+
+        assert len(places) == 2
+        assert places[1] == places[0] + 1

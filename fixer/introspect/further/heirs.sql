@@ -192,13 +192,18 @@ SELECT CASE WHEN i.indisprimary THEN 'told' ELSE 'mute' END, u.root, p.pubname::
        array_remove(array_agg(CASE WHEN i.indisprimary THEN c.oid::regclass::text END), NULL),
        CASE WHEN i.indisprimary IS NOT TRUE THEN c.relreplident::text
             WHEN coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL THEN 'n' ELSE 'O' END
+       || v.generated
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN current_setting('server_version_num')::integer < 180000 THEN ''
+                   ELSE to_jsonb(p) ->> 'pubgencols' END AS generated) v
   JOIN (SELECT a.relid, b.oid, b.root
           FROM under b
          CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(b.oid) a
          WHERE b.partition AND EXISTS (SELECT FROM pg_catalog.pg_publication)) u ON u.relid = g.relid
-  JOIN pg_catalog.pg_class c ON c.oid = u.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
+  JOIN pg_catalog.pg_class c ON c.oid = u.oid AND c.relkind = 'r'
+   AND (c.relreplident IN ('d', 'i', 'n') OR v.generated <> '')
   LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
         AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
   LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = g.relid

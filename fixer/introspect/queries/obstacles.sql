@@ -177,14 +177,20 @@ SELECT 'parted', t.partrelid, 'partition key',
 -- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how. Of single
 -- tables ../further/mute.sql asks the same, by their numbers: one question for both would be another round trip in
 -- every reading, or another plan here. Last where it looks for what tells rows. And those that tell it by the primary
--- key alone (told), some of which publish certain columns or rows (n).
+-- key alone (told), some of which publish certain columns or rows (n). From PostgreSQL 18 on with what it publishes of
+-- generated columns, and also where all columns tell rows (f): if it leaves one out, nothing can be changed.
 SELECT CASE WHEN i.indisprimary THEN 'told' ELSE 'mute' END, c.oid, p.pubname::text, ARRAY[]::text[],
        CASE WHEN i.indisprimary IS NOT TRUE THEN c.relreplident::text
-            WHEN coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL THEN 'n' ELSE 'O' END, 0, NULL
+            WHEN coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') IS NOT NULL THEN 'n' ELSE 'O' END
+       || v.generated, 0, NULL
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN current_setting('server_version_num')::integer < 180000 THEN ''
+                   ELSE to_jsonb(p) ->> 'pubgencols' END AS generated) v
   JOIN wanted w ON w.oid = g.relid
-  JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
+  JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relkind = 'r'
+   AND (c.relreplident IN ('d', 'i', 'n') OR v.generated <> '')
   LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
         AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
   LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = g.relid

@@ -1,6 +1,8 @@
 -- What the application's role lacks in the wanted schemas; the setting pgmend.role names it. `columns` are those for
--- which it lacks the right where it lacks it for the whole table. Three kinds are no lack: `given` is what new tables
--- grant it, `owner` that it owns what this session creates, `unbound` a table whose row level security spares it.
+-- which it lacks the right where it lacks it for the whole table. A `sequence` stands in a part of a table, a `counter`
+-- anywhere. Three kinds are no lack: `given` is what default privileges grant it on what this session creates, in one
+-- schema or in all, `owner` a role whose rights it has, of those that may own that, `unbound` a table whose row level
+-- security spares it.
   WITH app AS MATERIALIZED (
        SELECT r.rolname::text AS name, r.rolsuper OR r.rolbypassrls AS spared
          FROM pg_catalog.pg_roles r
@@ -54,6 +56,12 @@ SELECT DISTINCT 'sequence', p.schema, p.name, p."column", 'USAGE', ARRAY[]::text
  CROSS JOIN app
  WHERE NOT has_sequence_privilege(app.name, c.oid, 'USAGE, UPDATE')
  UNION ALL
+SELECT 'counter', h.name, '', '', 'USAGE', ARRAY[]::text[], ARRAY[h.name, c.relname]::text[]
+  FROM home h
+  JOIN pg_catalog.pg_class c ON c.relnamespace = h.oid AND c.relkind = 'S'
+ CROSS JOIN app
+ WHERE NOT has_sequence_privilege(app.name, c.oid, 'USAGE, UPDATE')
+ UNION ALL
 SELECT DISTINCT 'function', p.schema, p.name, p."column", 'EXECUTE', ARRAY[]::text[], ARRAY[f.oid::regprocedure]::text[]
   FROM part p
   JOIN pg_catalog.pg_depend d ON d.classid = p.classid AND d.objid = p.oid
@@ -63,17 +71,22 @@ SELECT DISTINCT 'function', p.schema, p.name, p."column", 'EXECUTE', ARRAY[]::te
  CROSS JOIN app
  WHERE NOT has_function_privilege(app.name, f.oid, 'EXECUTE')
  UNION ALL
-SELECT DISTINCT 'given', h.name, '', '', x.privilege_type, ARRAY[]::text[], NULL::text[]
+SELECT DISTINCT 'given', coalesce(h.name, ''), '', '',
+       x.privilege_type || CASE d.defaclobjtype WHEN 'r' THEN '' WHEN 'S' THEN ' ON SEQUENCES' ELSE ' ON SCHEMAS' END,
+       ARRAY[]::text[], NULL::text[]
   FROM pg_catalog.pg_default_acl d
-  JOIN home h ON d.defaclnamespace IN (0, h.oid)
+  LEFT JOIN home h ON h.oid = d.defaclnamespace
  CROSS JOIN app
  CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) x
- WHERE d.defaclobjtype = 'r' AND d.defaclrole = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
+ WHERE d.defaclobjtype IN ('r', 'S', 'n') AND (h.oid IS NOT NULL OR d.defaclnamespace = 0)
+   AND d.defaclrole = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
    AND CASE x.grantee WHEN 0 THEN true ELSE pg_catalog.pg_has_role(app.name, x.grantee, 'USAGE') END
  UNION ALL
-SELECT 'owner', '', '', '', '', ARRAY[]::text[], NULL
-  FROM app
- WHERE pg_catalog.pg_has_role(app.name, current_user, 'USAGE')
+SELECT 'owner', '', r.rolname, '', '', ARRAY[]::text[], NULL
+  FROM pg_catalog.pg_roles r
+ CROSS JOIN app
+ WHERE (r.rolname = current_user OR r.oid IN (SELECT w.relowner FROM wanted w))
+   AND pg_catalog.pg_has_role(app.name, r.oid, 'USAGE')
  UNION ALL
 SELECT 'unbound', w.schema, w.name, '', '', ARRAY[]::text[], NULL
   FROM wanted w

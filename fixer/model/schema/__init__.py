@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
+from fixer.model.schema.application import Application, Lack
 from fixer.model.schema.code import Broken, Caller, Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
 from fixer.model.schema.session import Given, Rights, Session, Shut
@@ -90,33 +91,6 @@ class Mute:
     publication: str
     told_by: str  # relreplident: the primary key (d), an index (i), or nothing (n)
     owned: bool  # whether the session may alter it
-
-
-@dataclass(frozen=True, slots=True)
-class Lack:
-    """A right that the application's role lacks."""
-
-    kind: str  # schema, table, sequence or function
-    table: QName  # whose statements need it; its name is empty for a schema
-    column: str
-    deed: str  # the right
-    columns: tuple[str, ...] = ()  # of a table: those on which the role lacks it
-    object: tuple[str, ...] = ()  # the name of a sequence; a function as PostgreSQL spells it
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """The application's role, and what it may not do."""
-
-    role: str
-    lacks: tuple[Lack, ...] = ()
-    unbound: frozenset[QName] = frozenset()  # tables whose row level security does not bind it
-    given: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what new tables grant it, by schema
-    owner: bool = False  # whether it owns what this session creates
-
-    def of(self, table: QName) -> tuple[Lack, ...]:
-        """Return what it lacks for the statements on a table."""
-        return tuple(lack for lack in self.lacks if lack.table == table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import literal
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
-from fixer.model.table import Column, QName
+from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
+from fixer.repair.columns import calls
 from fixer.repair.counting.attaching import let_count, let_count_by, own
 from fixer.repair.counting.options import is_plain
 from fixer.repair.owners import belonging
@@ -57,3 +58,19 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
     before = tuple(belonging(first, "SEQUENCE", name, owner, actual))
     counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
     return Coming(table, counting, before, (own(name, table, column.name),), serial=True)
+
+
+def attached(counters: Iterable[Coming], made: Table, owner: str, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps that attach the sequences of a table to come, by which who may insert into it may count then."""
+    granted = _is_kept_from_counting(made, owner, actual)
+    for each in counters:
+        yield from each.attached() if granted else each.after
+    called = (sequence for c in made.columns.values() for sequence in calls(made.name, c, contract))
+    yield from (let_count_by(each, made.name) for each in called if granted and actual.sequences[each].created)
+
+
+def _is_kept_from_counting(made: Table, owner: str, actual: Schema) -> bool:
+    """Return whether the application's role may insert into a table to come, but not count by the sequences of it."""
+    role, by, schema = actual.application, owner or (actual.session.role if actual.session else ""), made.name.schema
+    counts = ("USAGE ON SEQUENCES", "UPDATE ON SEQUENCES")
+    return bool(role and role.gets("INSERT", schema, by) and not any(role.gets(each, schema, by) for each in counts))

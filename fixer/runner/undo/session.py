@@ -11,6 +11,7 @@ from psycopg2.errorcodes import (
     EXCLUSION_VIOLATION,
     FOREIGN_KEY_VIOLATION,
     INSUFFICIENT_PRIVILEGE,
+    INVALID_COLUMN_REFERENCE,
     NOT_NULL_VIOLATION,
     UNIQUE_VIOLATION,
 )
@@ -22,6 +23,10 @@ from fixer.model.values import dataclass
 from fixer.runner.locking.transaction import TRANSIENT
 from fixer.sql.compose import Composable
 
+_UNPUBLISHED = (
+    "; a publication leaves out a generated column of it, and no key tells its rows: let the publication publish that,"
+    " by SET (publish_generated_columns = stored), or take the table out of it, until the run is undone"
+)
 _NOBODY = "no role can allow that while it stands"
 _BROKEN = {  # a row may have stood under what forbids it, if that failed or slept
     FOREIGN_KEY_VIOLATION: "would lack the parent that the foreign key {} demands",
@@ -60,6 +65,8 @@ class Session:
             raise
         except psycopg2.Error as error:
             why = _in_the_way(error) or told(error)
+            if error.pgcode == INVALID_COLUMN_REFERENCE:
+                why += _UNPUBLISHED
             if error.pgcode == INSUFFICIENT_PRIVILEGE:
                 why += "; the role that owns its tables, a member of that role or a superuser may undo it"
             raise UndoRefused(f"Run {self.run} cannot be undone ({title}): {why}.") from None
