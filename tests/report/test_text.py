@@ -6,7 +6,7 @@ import io
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -22,6 +22,7 @@ LINES = st.tuples(
 )
 
 
+@example(lines=[(0, Line("漢" * 12))], width=20)
 @given(lines=st.lists(LINES, min_size=1, max_size=4), width=st.integers(20, 60))
 def test_what_is_written_without_rich_is_what_rich_writes(lines: list[tuple[int, Line]], width: int) -> None:
     console = Console(file=(file := io.StringIO()), width=width, highlight=False, emoji=False, markup=False)
@@ -55,6 +56,12 @@ def test_colour_is_left_out_where_it_is_not_wanted(broken: Database, words: list
     ).stdout
 
     assert not re.findall(r"\x1b\[[\d;]*3\dm", printed)
+
+
+def test_a_pipe_gets_colour_where_it_is_wanted(broken: Database) -> None:
+    printed = fixer("check", "--dsn", broken.dsn, env={"FORCE_COLOR": "1", "TERM": "xterm-256color"}).stdout
+
+    assert "\x1b[1;31m✗ 1 " in printed
 
 
 def test_plan_shows_lock_hazard_rows_bytes_and_time_of_its_steps(broken: Database) -> None:
