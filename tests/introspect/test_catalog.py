@@ -248,6 +248,17 @@ def test_defaults_that_may_give_each_row_another_value_are_known(server: Server)
         assert {name for name, each in table.columns.items() if each.volatile} == {"id", "own", "odd", "deep"}
 
 
+def test_a_declared_key_forbids_null_even_where_the_catalogue_lacks_the_mark_of_that(server: Server) -> None:
+    with lent(server, None) as database:
+        database.run("CREATE TABLE t (n int, id int PRIMARY KEY)")
+        database.run("UPDATE pg_attribute SET attnotnull = false WHERE attrelid = 't'::regclass AND attname = 'id'")
+        with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
+            (table,) = read_model(cursor, ["public"]).tables.values()
+
+        assert [(name, each.not_null) for name, each in table.columns.items()] == [("n", False), ("id", True)]
+
+
 def test_a_known_spelling_is_not_asked_for_again(server: Server) -> None:
     with lent(server, None) as database:
         database.run("CREATE TABLE t (a int CHECK (a > 0))")
