@@ -196,7 +196,7 @@ def told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
     if settings.quiet:
         yield
         return
-    with watched(link.another, link.connection, Teller(settings.notes())):
+    with watched(link.another, link.connection, Teller(settings.notes)):
         yield
 
 
@@ -239,7 +239,7 @@ def titles(settings: Settings) -> Callable[[str], None]:
     """Return what shows the titles of steps."""
     from fixer.report.progress import Teller
 
-    teller = Teller(settings.notes())
+    teller = Teller(settings.notes)
 
     def show(title: str) -> None:
         if title and settings.speaks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import wraps
@@ -29,6 +30,7 @@ from fixer.model.choice import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.model.values import dataclass
 from fixer.report import streams
+from fixer.report.words import plainly
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -144,9 +146,13 @@ class Settings:
     def say(self, forms: Forms) -> None:
         """Show a result to a person, if one is there."""
         if self.speaks:
+            shown = forms.text()
+            if (text := plainly(shown)) is not None:
+                sys.stdout.write(text)
+                return
             from fixer.report import text as as_text
 
-            as_text.show(self.console(), forms.text())
+            as_text.show(self.console(), shown)
 
     def document(self, forms: Forms, *, exit_code: int = 1, taken: bool = False) -> None:
         """Write a result to all outputs; raise OutputFailed at the end if one of them cannot be written."""

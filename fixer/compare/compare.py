@@ -27,7 +27,7 @@ from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.defect import Stage
 from fixer.model.expression import names_column
-from fixer.model.finding import UNREADABLE, Count, Counter, Finding
+from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Guaranteed
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema, Session
 from fixer.model.step import RefusalError, Repair, refuse
@@ -162,9 +162,10 @@ def _candidates(
     return [(defect, each) for defect, finding in found for each in _asked(finding, read=id(finding) in worth)]
 
 
-def _detected(defect: DefectClass, future: Schema, contract: Contract) -> Iterable[Finding]:
-    found = defect.detect(future, contract)
-    return judged(found, contract, future) if contract.refused else found
+def _detected(defect: DefectClass, future: Schema, contract: Contract) -> Iterable[Finding | Guaranteed]:
+    if contract.refused:
+        return judged(defects.detected(defect, future, contract), contract, future)
+    return defect.detect(future, contract)
 
 
 def _asked(finding: Finding, *, read: bool) -> Iterator[Finding]:
@@ -231,11 +232,11 @@ def _seen_today(findings: Sequence[Finding], actual: Schema, named: Schema, cont
     What a table lacks that stands under another name shows only once it is `named` as in the contract.
     """
     classes = [defects.by_slug()[slug] for slug in {finding.slug for finding in findings} & set(defects.by_slug())]
-    found = {(f.slug, f.object) for defect in classes for f in defect.detect(actual, contract)}
+    found = {(f.slug, f.object) for defect in classes for f in defects.detected(defect, actual, contract)}
     if named is not actual:
         of_parts = (defect for defect in classes if defect.STAGE is Stage.PARTS)
-        there = (f for defect in of_parts for f in defect.detect(named, contract) if not _is_created(f, named))
-        found |= {(f.slug, f.object) for f in there}
+        there = (f for defect in of_parts for f in defects.detected(defect, named, contract))
+        found |= {(f.slug, f.object) for f in there if not _is_created(f, named)}
     return found
 
 

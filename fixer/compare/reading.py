@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from heapq import nsmallest
 from operator import itemgetter
 
-from fixer.model.finding import Finding
+from fixer.model.finding import Finding, Guaranteed
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 from fixer.model.values import dataclass
@@ -32,22 +32,21 @@ class Reading:
     probes: int = CHEAP_PROBES  # of a stage, at most
     unread: Counter[QName] = field(default_factory=Counter, compare=False)  # valid constraints, taken at their word
 
-    def is_asked_for(self, finding: Finding) -> bool:
+    def is_asked_for(self, finding: Finding | Guaranteed) -> bool:
         """Return whether the caller wants these rows read although a valid constraint guarantees them."""
         return self.deep or (bool(self.doubts) and (finding.slug, finding.table) in self.doubts)
 
-    def foremost(self, findings: Iterable[Finding], future: Schema) -> list[Finding]:
+    def foremost(self, findings: Iterable[Finding | Guaranteed], future: Schema) -> list[Finding]:
         """Return the findings of a class, without vouched ones that are not `worth` it whatever else is found.
 
         They are let go one after the other: a large schema has hundreds of thousands of them.
         """
-        kept = list[tuple[int, Finding]]()
+        kept = list[tuple[int, Finding | Guaranteed]]()
 
-        def doubtful() -> Iterator[tuple[tuple[bool, int], int, Finding]]:
+        def doubtful() -> Iterator[tuple[tuple[bool, int], int, Finding | Guaranteed]]:
             let_go = self.unread
             for number, finding in enumerate(findings):
-                sure = finding.of_rows or finding.briefly or not finding.vouched or self.is_asked_for(finding)
-                if sure:
+                if _is_sure(finding) or self.is_asked_for(finding):
                     kept.append((number, finding))
                 else:
                     let_go[finding.table] += finding.of_constraint
@@ -56,7 +55,8 @@ class Reading:
         first = nsmallest(self.probes, doubtful())
         self.unread.subtract(finding.table for _, _, finding in first if finding.of_constraint)
         kept += [(number, finding) for _, number, finding in first]
-        return [finding for _, finding in sorted(kept, key=itemgetter(0))]
+        ordered = (finding for _, finding in sorted(kept, key=itemgetter(0)))
+        return [each.made() if isinstance(each, Guaranteed) else each for each in ordered]
 
     def worth(self, candidates: Sequence[Finding], future: Schema) -> set[int]:
         """Return the id() of each vouched candidate whose rows are to be read all the same."""
@@ -99,9 +99,15 @@ class Reading:
         return {today[name] for name, size in self.measure(today).items() if size == 0}
 
 
-def _rank(finding: Finding, future: Schema) -> tuple[bool, int]:
+def _is_sure(finding: Finding | Guaranteed) -> bool:
+    """Return whether a finding is kept whatever else is found."""
+    return not isinstance(finding, Guaranteed) and bool(finding.of_rows or finding.briefly or not finding.vouched)
+
+
+def _rank(finding: Finding | Guaranteed, future: Schema) -> tuple[bool, int]:
     """Return what sorts findings: what only a damaged catalogue brings about, and a person decides, comes last."""
-    return bool(finding.repair.refusal), future.tables[finding.table].bytes
+    refused = finding.refused if isinstance(finding, Guaranteed) else bool(finding.repair.refusal)
+    return refused, future.tables[finding.table].bytes
 
 
 def remembered(measure: Measure) -> Measure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
-from fixer.model.finding import Finding
+from fixer.model.finding import Finding, Guaranteed
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Code
 from fixer.model.step import Repair
@@ -29,7 +29,7 @@ class DefectClass(Protocol):
     SPECIMENS: tuple[Specimen, ...]
     NEAR_MISSES: tuple[Specimen, ...]
 
-    def detect(self, actual: Schema, contract: Contract) -> Iterable[Finding]:
+    def detect(self, actual: Schema, contract: Contract) -> Iterable[Finding | Guaranteed]:
         """Yield what may be wrong, judging by the catalogue; the probe of a finding counts the rows behind it."""
 
     def repair(self, finding: Finding, actual: Schema, contract: Contract) -> Repair:
@@ -91,6 +91,12 @@ def _class_in(module: ModuleType) -> DefectClass:
     if not isinstance(module, DefectClass):
         raise TypeError(f"{module.__name__} is no defect class")
     return module
+
+
+def detected(defect: DefectClass, actual: Schema, contract: Contract) -> Iterator[Finding]:
+    """Yield what a class detects, each finding made."""
+    for each in defect.detect(actual, contract):
+        yield each.made() if isinstance(each, Guaranteed) else each
 
 
 def mutations(contract: Contract) -> dict[str, list[Composable]]:

@@ -16,7 +16,7 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.finding import Finding, Probe
+from fixer.model.finding import Finding, Guaranteed, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
@@ -35,7 +35,7 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck] | Guaranteed]:
     """Yield the wanted checks, with the probe for rows that break them; a valid check vouches for its rows."""
     for table, check in walk.checks(actual, contract, alike=True):
         there = [table.columns.get(column) for column in check.columns]
@@ -44,15 +44,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
         found = stands(check, table)
         if found and found.enforced and not check.validated:
             continue  # the contract has it NOT VALID too: it is for new rows
-        yield Finding(
-            SLUG,
-            POINT,
-            OfCheck(table.name, check),
-            f"{table.name.name} should satisfy CHECK {spelt(check)}, rows break it",
-            only_with_rows=True,
-            vouched=bool(found and found.validated),
-            asks=partial(_broken, check, table.name, actual),
-        )
+        told = partial(_told, check, table.name, actual, vouched=bool(found and found.validated))
+        yield Guaranteed(SLUG, table.name, told) if found and found.validated else told()
+
+
+def _told(check: Check, table: QName, actual: Schema, *, vouched: bool) -> Finding[OfCheck]:
+    return Finding(
+        SLUG,
+        POINT,
+        OfCheck(table, check),
+        f"{table.name} should satisfy CHECK {spelt(check)}, rows break it",
+        only_with_rows=True,
+        vouched=vouched,
+        asks=partial(_broken, check, table, actual),
+    )
 
 
 def _broken(check: Check, table: QName, actual: Schema) -> Probe:

@@ -22,7 +22,7 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
-from fixer.model.table import Sequence, Table
+from fixer.model.table import QName, Sequence, Table
 from fixer.model.values import dataclass
 from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE, is_spent
@@ -135,16 +135,15 @@ def _coded(wanted: Table, table: Table, actual: Schema, contract: Contract) -> I
         meant = wanted.columns[column.name]  # missing-generator moves what only numbers a column
         said = (None if meant.generates else meant.default, column.default)
         default = next((each for each in said if each and "nextval" in each), None)
-        if default is None or column.sequence or column.added:
-            continue
-        if not walk.takes(column, meant):
-            continue  # its type is a finding of its own
+        if default is None or column.sequence or column.added or not walk.takes(column, meant):
+            continue  # another type is a finding of its own
         before, *rest = DRAW.split(default)
         keys = (*table.indexes, *wanted.indexes)
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
-            called = (each for each in actual.sequences.values() if each.name == parts_of_name(rest[0]))
-            yield from (Coded(table.name, column.name, as_meant(each, contract), (before, rest[1])) for each in called)
+            called = parts_of_name(rest[0])
+            if len(called) == 2 and (found := actual.sequences.get(QName(*called))):
+                yield Coded(table.name, column.name, as_meant(found, contract), (before, rest[1]))
 
 
 def _is_plain(default: str) -> bool:

@@ -19,7 +19,7 @@ from fixer.defects.code_behind import invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
-from fixer.model.finding import Finding, Probe
+from fixer.model.finding import Finding, Guaranteed, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
@@ -41,7 +41,7 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn] | Guaranteed]:
     """Yield the nullable columns that should be NOT NULL, with the probe for NULLs; a valid check may rule them out."""
     for table, column in walk.open_columns(actual, contract):
         if not table.columns[column.name].not_null and column.name in _key(contract.tables[table.name]):
@@ -60,27 +60,32 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         yield from _against_the_catalogue(actual, contract)
 
 
-def _against_the_catalogue(actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
-    """Yield the columns that are NOT NULL by the catalogue, with the probe for NULLs that stand in them all the same.
+def _against_the_catalogue(actual: Schema, contract: Contract) -> Iterator[Guaranteed]:
+    """Yield the columns that are NOT NULL by the catalogue."""
+    for _, table in walk.tables(actual, contract, alike=True):
+        for column in table.columns.values():
+            if column.not_null and column.name not in table.unproved_below:
+                found = partial(_filled_by_the_catalogue, actual, table.name, column.name)
+                yield Guaranteed(SLUG, table.name, found, refused=True)
+
+
+def _filled_by_the_catalogue(actual: Schema, table: QName, column: str) -> Finding[OfColumn]:
+    """Return the finding about a column that is NOT NULL by the catalogue, with the probe for its NULLs.
 
     Newer PostgreSQL takes IS NULL for false there, so that the rows are asked otherwise.
     """
-    for _, table in walk.tables(actual, contract, alike=True):
-        update = f"UPDATE {q.quoted(table.name)} SET"
-        for column in table.columns.values():
-            if column.not_null and column.name not in table.unproved_below:
-                name = quoted(column.name)
-                write = f"{update} {name} = … WHERE num_nulls({name}) > 0"
-                yield Finding(
-                    SLUG,
-                    POINT,
-                    OfColumn(table.name, column.name),
-                    f"{table.name.name}.{column.name} is NOT NULL by the catalogue, and is NULL",
-                    asks=partial(_in_spite, actual, table.name, column.name),
-                    only_with_rows=True,
-                    vouched=True,
-                    repair=refuse(f"write values, as by {write}"),
-                )
+    name = quoted(column)
+    write = f"UPDATE {q.quoted(table)} SET {name} = … WHERE num_nulls({name}) > 0"
+    return Finding(
+        SLUG,
+        POINT,
+        OfColumn(table, column),
+        f"{table.name}.{column} is NOT NULL by the catalogue, and is NULL",
+        asks=partial(_in_spite, actual, table, column),
+        only_with_rows=True,
+        vouched=True,
+        repair=refuse(f"write values, as by {write}"),
+    )
 
 
 def _in_spite(actual: Schema, table: QName, column: str) -> Probe:

@@ -10,7 +10,7 @@ Hint: `orphans` on the column of the foreign key says what becomes of them: "qua
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from fixer.defects._circles import RING_ROWS, ring
 from fixer.defects._databases import COMPANY_ROWS, LOAN_ROWS, TENANCY_ROWS, company, loans, tenancy
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.finding import Finding, Probe
+from fixer.model.finding import Finding, Guaranteed, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
@@ -45,16 +45,15 @@ STAGE = Stage.PARTS
 FEW = 10  # orphans of a table without rows that nobody need look for
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey] | Guaranteed]:
     """Yield every wanted foreign key with the probe for orphans; a valid and enforced one vouches for its rows."""
     seen = set[tuple[QName, QName, frozenset[tuple[str, str]]]]()
     for key, found in walk.foreign_keys(actual, contract, alike=True):
-        if (key.table, key.target, key.pairs) in seen:
+        if (ends := (key.table, key.target, key.pairs)) in seen:
             continue  # another key of the contract references the same, and has the same orphans
-        seen.add((key.table, key.target, key.pairs))
+        seen.add(ends)
         table = actual.tables[key.table]
-        there = [table.columns.get(column) for column in key.columns]
-        parent = actual.tables.get(key.target)
+        there, parent = [table.columns.get(column) for column in key.columns], actual.tables.get(key.target)
         if table.created or not (parent and parent.is_table) or not all(c and not c.mapped for c in there):
             continue
         keys = [parent.columns.get(column) for column in key.target_columns]
@@ -68,20 +67,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         if right and not key.validated and right.behaviour == key.behaviour and replace(right, validated=True).holds:
             continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(right and right.holds and not retyped_in(right, actual))
-        message = f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}"
-        told = partial(Finding, SLUG, POINT, OfForeignKey(key), message, only_with_rows=True, vouched=vouched)
-        asks = partial(_orphans, key, actual)
-        if parent.created and not _is_declared(key, contract):
-            yield told(asks=asks, repair=_refind(key, contract))
-        else:
-            yield told(asks=asks, further=partial(_further, told, actual, contract))
+        told = partial(_told, key, actual, contract, vouched=vouched)
+        yield Guaranteed(SLUG, key.table, told) if vouched and not parent.created else told()
 
 
-def _further(
-    told: Callable[[], Finding[OfForeignKey]], actual: Schema, contract: Contract
-) -> Iterator[Finding[OfForeignKey]]:
+def _told(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Finding[OfForeignKey]:
+    message = f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}"
+    asks, about = partial(_orphans, key, actual), OfForeignKey(key)
+    orphans = Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, vouched=vouched)
+    if actual.tables[key.target].created and not _is_declared(key, contract):
+        return replace(orphans, repair=_refind(key, contract))
+    return replace(orphans, further=partial(_further, orphans, actual, contract))
+
+
+def _further(orphans: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Iterator[Finding[OfForeignKey]]:
     """Yield what a person has to decide before orphans are settled, with the probe for it."""
-    orphans = told()
     key = orphans.about.wanted
     if not (_is_declared(key, contract) or key.table == key.target):
         message, why = f"{orphans.message}, which has none at all", _refind(key, contract)

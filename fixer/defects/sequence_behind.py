@@ -80,11 +80,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
 def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, Sequence | None]]:
     """Yield the columns for which the application itself takes numbers of a sequence, which no default calls."""
     for wanted, table in walk.tables(actual, contract, alike=True):
-        hints = contract.hints[table.name]
+        clients = {name: hints.client for name, hints in contract.hints[table.name].columns.items() if hints.client}
         for name, meant in wanted.columns.items():
-            client, found = hints.of(name).client, table.columns.get(name)
-            sequence = actual.sequences.get(counter) if (counter := client or meant.sequence) else None
-            if not found or not sequence or table.created or found.sequence == sequence.name:
+            client, found = clients.get(name), table.columns.get(name)
+            counter = client or meant.sequence
+            if not counter or not found or table.created or found.sequence == counter:
+                continue
+            sequence = actual.sequences.get(counter)
+            if not sequence:
                 continue
             is_left = meant.generates and not found.generates  # to missing-generator, which cannot widen a range
             asked = sequence.created and _is_narrow(sequence, meant) if is_left else client is not None

@@ -76,7 +76,8 @@ def _left_behind(table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
             if lost or (column in beside and _has_come_true(beside[column], table, wanted)):
                 yield "column", column
     yield from (("trigger", trigger) for trigger in sorted(triggers))
-    yield from (("index", i.name) for i in table.indexes if i.name == online.numbers_index(table.name) and i.valid)
+    numbers = online.numbers_index(table.name)
+    yield from (("index", i.name) for i in table.indexes if i.name == numbers and i.valid)
 
 
 def _proves(check: Check, table: Table, wanted: Table) -> bool:

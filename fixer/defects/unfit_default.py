@@ -48,7 +48,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             found = table.columns.get(column.name)
             text = column.supplied if column.default is None else column.default
             if text and found and not (column.generates or column.generated):
-                yield from _of(replace(found, default=text, not_null=column.not_null), wanted, table, contract)
+                yield from _of(_to_be(found, text, column.not_null), wanted, table, contract)
+
+
+def _to_be(found: Column, default: str, not_null: bool) -> Column:
+    """Return a column with the default and the NOT NULL that it is to have; mostly it is so already."""
+    if found.default == default and found.not_null == not_null:
+        return found
+    return replace(found, default=default, not_null=not_null)
 
 
 def _of(column: Column, wanted: Table, table: Table, contract: Contract) -> Iterator[Finding[OfColumn]]:
@@ -59,15 +66,17 @@ def _of(column: Column, wanted: Table, table: Table, contract: Contract) -> Iter
         if "NOT NULL" in column.guards or (column.not_null and not refilled):
             yield _finding(column, table, contract, "NOT NULL")
         return
+    checks = () if refilled else [check for check in wanted.checks if column.name in check.columns and check.enforced]
+    if known and not checks:
+        return
     what = f"the domain {column.type}" if column.guards else column.full_type
     computable = is_computable(text, family(column.base or column.type)) and plain_type(column) is not None
     if known is False:
         yield _finding(column, table, contract, what)
     elif known is None and computable:
         yield replace(_finding(column, table, contract, what), asks=partial(_refused, column), of_values=True)
-    for check in () if refilled else wanted.checks:
-        over = column.name in check.columns and check.enforced and computable
-        if over and not _fulfils(column, check, wanted) and (row := _row(column, check, table)):
+    for check in checks if computable else ():
+        if not _fulfils(column, check, wanted) and (row := _row(column, check, table)):
             found = _finding(column, table, contract, f"CHECK {spelt(check)}", check.name)
             yield replace(found, asks=partial(_breaks, row, check, table), of_values=True)
 

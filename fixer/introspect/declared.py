@@ -159,15 +159,14 @@ def _of_all(constraint: Check | ForeignKey, proved: bool) -> bool:
 
 def _shape(table: s.Table) -> s.Table:
     """Return what a table declares; its key forbids NULL, even where a damaged catalogue lacks the mark of that."""
-    key = table.primary_key.columns if table.primary_key else ()
+    key, columns = table.primary_key.columns if table.primary_key else (), table.columns
+    open_ = [name for name in key if name in columns and not columns[name].not_null]
+    closed = {name: replace(columns[name], not_null=True) for name in open_}
     return s.Table(
         table.name,
         table.kind,
         persistence=table.persistence,
-        columns={
-            name: replace(column, not_null=True) if name in key and not column.not_null else column
-            for name, column in table.columns.items()
-        },
+        columns={**columns, **closed} if closed else columns,
         indexes=table.indexes,
         checks=table.checks,
         foreign_keys=table.foreign_keys,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from psycopg2.sql import Composable
 
@@ -190,6 +190,23 @@ class Finding(Generic[About]):
     def grown(self) -> bool:
         """Whether the baseline has it with fewer rows."""
         return self.was is not None and self.rows > self.was
+
+
+class Guaranteed(NamedTuple):
+    """A vouched finding about rows, an error, which is `made` once they are to be read: few of many thousands are.
+
+    It is `refused` if only a person can repair it.
+    """
+
+    slug: str
+    table: QName
+    made: Callable[[], Finding]
+    refused: bool = False
+
+    @property
+    def of_constraint(self) -> bool:
+        """Whether it says that rows break a constraint: always."""
+        return True
 
 
 Counter = Callable[[Sequence[Probe]], Sequence[Count]]

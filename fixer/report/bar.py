@@ -17,7 +17,7 @@ class BarTeller(Teller):
     """Shows what a run does, above a bar for the current step."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
+        super().__init__(lambda: console)
         columns = (TextColumn("    {task.completed:,.0f}{task.fields[unit]}"), BarColumn(), TaskProgressColumn())
         rate = TextColumn("{task.fields[rate]}")
         self.bar = Bar(*columns, rate, TimeRemainingColumn(), console=console, transient=True)

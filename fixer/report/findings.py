@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
@@ -16,7 +12,7 @@ from fixer.model.schema.code import Key
 from fixer.model.table import QName
 from fixer.model.values import dataclass
 from fixer.report import beside
-from fixer.report.words import counted, typed
+from fixer.report.words import Line, Lines, counted, typed
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 CURES = {
@@ -41,24 +37,22 @@ class Next:
     others: tuple[tuple[str, str], ...] = ()
 
 
-def of_report(
-    report: Report, *, following: Next | None = None, verbose: bool = False, fail_on: str = "error"
-) -> RenderableType:
+def of_report(report: Report, *, following: Next | None = None, verbose: bool = False, fail_on: str = "error") -> Lines:
     """Return what `check` found, by point, with the summary and the next command last."""
-    parts: list[RenderableType] = [heading(report.target, report.contract)]
+    parts: list[Line | tuple[int, Line]] = [heading(report.target, report.contract)]
     for number, title, ok in report.points:
         findings = [finding for finding in report.findings if finding.point == number]
         if findings or number not in _UNSAID or not is_itself(report.contract):
             parts.append(of_point(number, title, ok))
-        parts += [Padding(line, (0, 0, 0, 4), expand=False) for line in _lines(findings, verbose)]
+        parts += [(4, line) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
     parts += [*_beyond(report.comparison.beyond), *_unread(report.comparison.unread)]
     parts += [*beside.gone(report), *beside.changes(report)]
     meant = _meant(report) if verbose else ()
-    return Group(*parts, Text(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on), *meant)
+    return Lines([*parts, Line(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on), *meant])
 
 
-def _meant(report: Report) -> list[Text]:
+def _meant(report: Report) -> list[Line]:
     """Return the command that explains the first finding that breaks the contract, if one does."""
     slugs = [finding.slug for finding in report.findings if finding.breaks]
     return [typed("See what a finding means with", f"fixer explain {slugs[0]}")] if slugs else []
@@ -69,17 +63,17 @@ def is_itself(contract: str) -> bool:
     return contract == SELF
 
 
-def uncounted(why: str) -> list[Text]:
+def uncounted(why: str) -> list[Line]:
     """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
     return [warned(f"The rows that go after others could not be counted: {why}")] if why else []
 
 
-def warned(text: str) -> Text:
+def warned(text: str) -> Line:
     """Return a line that holds up nothing, and should be read."""
-    return Text.assemble(("! ", "yellow"), text)
+    return Line(("! ", "yellow"), text)
 
 
-def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Text]:
+def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Line]:
     """Return a line that says what of the contract nobody compares; what the target lacks of it is a finding."""
     if not declared:
         return []
@@ -88,7 +82,7 @@ def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Text]:
     return [warned(f"their definitions are not compared with the contract: {said}")]
 
 
-def _unread(passed: Sequence[tuple[QName, int]]) -> list[Text]:
+def _unread(passed: Sequence[tuple[QName, int]]) -> list[Line]:
     """Return a line that says how many valid constraints are taken at their word, and of which tables."""
     if not passed:
         return []
@@ -96,27 +90,27 @@ def _unread(passed: Sequence[tuple[QName, int]]) -> list[Text]:
     more = f" and {counted(len(largest) - _TABLES, 'more table')}" if len(largest) > _TABLES else ""
     number = counted(sum(number for _, number in passed), "valid constraint")
     said = f"not read: rows behind {number} of {', '.join(largest[:_TABLES])}{more}  (--deep reads them)"
-    return [Text(f"· {said}", style="dim")]
+    return [Line(f"· {said}", style="dim")]
 
 
-def _stale(accepted: Accepted) -> Text:
-    return Text.assemble(("! ", "yellow"), f"stale: {accepted.finding} is accepted, and this check does not find it")
+def _stale(accepted: Accepted) -> Line:
+    return Line(("! ", "yellow"), f"stale: {accepted.finding} is accepted, and this check does not find it")
 
 
-def heading(target: str, contract: str) -> Text:
+def heading(target: str, contract: str) -> Line:
     """Return the first line: the target, and what it is compared with."""
     if is_itself(contract):
-        return Text.assemble((target, "bold"), "  against  ", ("its own catalogue", "bold"), "\n")
-    return Text.assemble((target, "bold"), "  against  ", (contract, "bold"), "\n")
+        return Line((target, "bold"), "  against  ", ("its own catalogue", "bold"), "\n")
+    return Line((target, "bold"), "  against  ", (contract, "bold"), "\n")
 
 
-def of_point(number: int, title: str, ok: bool) -> Text:
+def of_point(number: int, title: str, ok: bool) -> Line:
     """Return the line of a point."""
     mark, colour = ("✓", "green") if ok else ("✗", "red")
-    return Text.assemble("  ", (f"{mark} {number} {title}", f"bold {colour}"))
+    return Line("  ", (f"{mark} {number} {title}", f"bold {colour}"))
 
 
-def _lines(findings: Sequence[Finding], verbose: bool) -> Iterator[Text]:
+def _lines(findings: Sequence[Finding], verbose: bool) -> Iterator[Line]:
     """Yield a line for each finding; where many notes say the same of other objects, one line for these."""
     notes: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -134,18 +128,18 @@ def _is_note(finding: Finding) -> bool:
     return finding.severity == "info" and not finding.accepted
 
 
-def _of_many(notes: Sequence[Finding]) -> Text:
+def _of_many(notes: Sequence[Finding]) -> Line:
     first, *others = notes
     names = ", ".join(each.object.removeprefix("public.") for each in others[:_NAMED])
     more = ", …" if len(others) > _NAMED else ""
-    line = Text.assemble(("· ", "dim"), first.message, (f"  [{first.slug}]", "dim"))
+    line = Line(("· ", "dim"), first.message, (f"  [{first.slug}]", "dim"))
     return line.append(f"\n  {len(others)} more like it: {names}{more}  (-v lists them)", style="dim")
 
 
-def of_finding(finding: Finding) -> Text:
+def of_finding(finding: Finding) -> Line:
     """Return what is wrong, the evidence, and who repairs it."""
     mark, colour = _MARKS["info" if finding.accepted or finding.known else finding.severity]
-    line = Text.assemble((f"{mark} ", colour), finding.message)
+    line = Line((f"{mark} ", colour), finding.message)
     if finding.sample:
         line.append(f": {evidence(finding)}")
     if finding.accepted:
@@ -165,13 +159,13 @@ def evidence(finding: Finding) -> str:
     return f"{counted(finding.rows, 'row')} ({shown}{more})"
 
 
-def _verdict(report: Report, following: Next) -> list[Text]:
+def _verdict(report: Report, following: Next) -> list[Line]:
     """Return whether the contract holds, and the commands that may come next."""
     if not (broken := [finding for finding in report.findings if finding.breaks]):
-        verdict = Text(verdict_of(report), style="bold green")
+        verdict = Line(verdict_of(report), style="bold green")
         return [verdict, *(typed(what, command) for what, command in following.others)]
     repairs = any(finding.repair.label != "manual" for finding in broken)
-    verdict = Text(verdict_of(report), style="bold red")
+    verdict = Line(verdict_of(report), style="bold red")
     return [verdict, *([typed("See the repair with", following.plan)] if repairs else [])]
 
 

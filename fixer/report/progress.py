@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from fixer.model.step.progress import Progress
 
-if TYPE_CHECKING:  # a check shows for what it waits, and no steps
+if TYPE_CHECKING:  # a check shows for what it waits, and no steps; mostly it does not wait
+    from rich.console import Console
+
     from fixer.model.plan import PlannedStep
 
 REPEATED = 5.0  # seconds after which a reason to wait is shown again
@@ -20,8 +21,13 @@ REPEATED = 5.0  # seconds after which a reason to wait is shown again
 class Teller(Progress):
     """Shows what a run does, line by line."""
 
-    def __init__(self, console: Console) -> None:
-        self.console, self.said = console, dict[str, float]()
+    def __init__(self, console: Callable[[], Console]) -> None:
+        self._console, self.said = console, dict[str, float]()
+
+    @cached_property
+    def console(self) -> Console:
+        """Where it is shown."""
+        return self._console()
 
     @contextmanager
     def shown(self) -> Iterator[None]:

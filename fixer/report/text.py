@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,12 @@ from rich.text import Text
 from fixer.model.choice import ATOMIC, Left
 from fixer.model.step import Hazard
 from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted, warned
-from fixer.report.words import bytes_of, counted, time_of, typed
+from fixer.report.words import bytes_of, counted, time_of, typed, width_of_pipe
 
 if TYPE_CHECKING:  # a check only needs the console
     from fixer.model.plan import Plan, Published
     from fixer.model.run import PastRun, Run, Undone
     from fixer.report.progress import Teller
-
-_PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
 
 def of_plan(plan: Plan, *, verbose: bool = False, following: str | None = "") -> RenderableType:
@@ -175,8 +172,7 @@ def console(*, color: bool = True, stderr: bool = False, quiet: bool = False) ->
     made = Console(no_color=not color, **how)
     if made.is_terminal:
         return made
-    wide = os.environ.get("COLUMNS", "")
-    return Console(no_color=True, width=max(_NARROWEST, int(wide)) if wide.isdecimal() else _PIPE, **how)
+    return Console(no_color=True, width=width_of_pipe(), **how)
 
 
 def teller_of(console: Console) -> Teller:
@@ -187,4 +183,4 @@ def teller_of(console: Console) -> Teller:
         return BarTeller(console)
     from fixer.report.progress import Teller
 
-    return Teller(console)
+    return Teller(lambda: console)

@@ -194,7 +194,8 @@ def versions_of(table: Table, columns: Collection[str]) -> Index | None:
 
 def covers_by_period(table: Table, columns: Collection[str]) -> bool:
     """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""
-    over = {key.overlaps_not for key in table.indexes if {*key.columns} == {*columns} and key.is_plain_key}
+    wanted = {*columns}
+    over = {key.overlaps_not for key in table.indexes if key.is_plain_key and {*key.columns} == wanted}
     return over == {True}
 
 

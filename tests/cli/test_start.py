@@ -53,7 +53,7 @@ except SystemExit:
         (
             "import fixer.cli.commands, fixer.cli.gate.checking, fixer.report.progress;"
             "from fixer import defects; defects.all_classes()",
-            ["psycopg2", "rich"],
+            ["psycopg2"],
         ),
         (
             "import fixer.cli.commands, fixer.cli.plans, fixer.runner.session, fixer.report.tables;"

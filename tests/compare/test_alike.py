@@ -72,7 +72,7 @@ def varied_schemas(schema: Schema, table: QName) -> Iterator[Schema]:
 def found(actual: Schema, contract: Contract) -> list[Finding] | str:
     """Return what all classes see; or that they cannot, in a schema that no database has."""
     try:
-        return [finding for defect in defects.all_classes() for finding in defect.detect(actual, contract)]
+        return [finding for defect in defects.all_classes() for finding in defects.detected(defect, actual, contract)]
     except (LookupError, AttributeError, TypeError, ValueError) as error:
         return type(error).__name__
 

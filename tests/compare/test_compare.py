@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import pytest
 
 from fixer.compare.compare import compare
 from fixer.compare.reading import CHEAP_BYTES, CHEAP_PROBES, Reading
 from fixer.defects import orphan_rows
-from fixer.model.finding import Count, Finding, Probe
+from fixer.model.finding import Count, Finding, Guaranteed, Probe
 from fixer.model.schema import Schema
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
@@ -69,6 +70,19 @@ def test_what_is_let_go_at_once_would_not_have_been_read(deep: bool) -> None:
     assert {id(f) for f in every if not f.vouched} <= set(map(id, kept))
     assert reading.worth(kept, tables) == chosen
     assert deep or len(kept) < len(every)
+
+
+def test_what_a_person_decides_gives_way_to_what_can_be_repaired() -> None:
+    tables = Schema({name: Table(name, bytes=size) for size, name in enumerate(NAMES)})
+    every = [
+        Guaranteed("null-rows", name, partial(Finding, "null-rows", 4, OfTable(name), "", vouched=True), place > 0)
+        for place, name in enumerate(reversed(NAMES))
+    ]
+    reading = Reading(lambda names: dict.fromkeys(names, 1))
+    kept = [finding.table for finding in reading.foremost(every, tables)]
+
+    assert kept == [NAMES[-1], *reversed(NAMES[: CHEAP_PROBES - 1])]
+    assert {name for name, number in reading.unread.items() if number} == {*NAMES[CHEAP_PROBES - 1 : -1]}
 
 
 def test_no_probe_is_composed_for_rows_that_are_not_read(

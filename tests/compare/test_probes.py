@@ -20,6 +20,7 @@ from fixer.compare.examine import examine, look
 from fixer.compare.reading import CHEAP_PROBES
 from fixer.compare.sessions import Session
 from fixer.defects import (
+    detected,
     duplicate_key,
     duplicate_row,
     duplicate_values,
@@ -108,7 +109,7 @@ def test_what_is_costly_to_find_is_found_once(library: Case) -> None:
 def asked(case: Case, defects: tuple[Any, ...], table: str) -> Cursor:
     """Ask what defect classes ask about the rows of a table, and give the transaction that was asked."""
     actual = examine(case.observer, case.sound.contract).actual
-    found = [f for defect in defects for f in defect.detect(actual, case.sound.contract) if f.table.name == table]
+    found = [f for defect in defects for f in detected(defect, actual, case.sound.contract) if f.table.name == table]
     cursor = begun(case)
     ask(cursor, *(finding.probe for finding in found if finding.probe and not finding.vouched))
     return cursor
@@ -202,7 +203,7 @@ def test_where_a_sequence_stands_is_computed_once_and_not_for_each_row(library: 
 
 def test_orphans_are_only_counted_at_first_where_an_index_can_do_it(library: Case) -> None:
     actual = examine(library.connection, library.sound.contract).actual
-    found = {f.column: f.probe for f in orphan_rows.detect(actual, library.sound.contract)}
+    found = {f.column: f.probe for f in detected(orphan_rows, actual, library.sound.contract)}
 
     assert [column for column, probe in found.items() if probe and probe.costly] == ["reviewer_id", "book_id"]
 

@@ -40,6 +40,11 @@ CASES = {  # what the contract is, and what the table has besides, with the slug
         "ALTER TABLE a ALTER x DROP DEFAULT",
         {"missing-default", "unfit-default"},
     ),
+    "the plan forbids NULL": (
+        TABLE.format("text DEFAULT nullif('a', 'a') NOT NULL"),
+        "ALTER TABLE a ALTER x DROP NOT NULL",
+        {"missing-not-null", "unfit-default"},
+    ),
     "a trigger fills it before a check": (TABLE.format("integer DEFAULT 0 CHECK (x > 0)"), FILLS, set()),
     "a trigger comes too late for a type": (TABLE.format("smallint DEFAULT 70000"), FILLS, {"unfit-default"}),
     "a function of others": (MARK + TABLE.format("varchar(3) DEFAULT given() CHECK (marked(x))"), "", set()),

@@ -229,6 +229,36 @@ def test_what_is_known_of_another_database_misleads_no_reading(server: Server) -
         assert (list(known.values()), seen.tables) == (["(a > 0)"], read(second).tables)
 
 
+def test_defaults_that_may_give_each_row_another_value_are_known(server: Server) -> None:
+    """By the functions that they and their operators call, whatever their arguments are called."""
+    with lent(server, None) as database:
+        database.run(
+            "CREATE FUNCTION dice(funcid int) RETURNS int VOLATILE LANGUAGE sql AS 'SELECT 1';"
+            "CREATE FUNCTION same(funcid int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';"
+            "CREATE FUNCTION sum2(int, int) RETURNS int VOLATILE LANGUAGE sql AS 'SELECT 1';"
+            "CREATE OPERATOR |#| (FUNCTION = sum2, LEFTARG = int, RIGHTARG = int);"
+            "CREATE TABLE t (id serial, own int DEFAULT dice(funcid => 1), odd int DEFAULT 2 |#| 3,"
+            " deep text DEFAULT upper(left(md5(random()::text), 3)), said text DEFAULT ':funcid 1598 ',"
+            " five int DEFAULT 5, kept int DEFAULT same(funcid => 1), moment timestamptz DEFAULT now())"
+        )
+        with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
+            (table,) = read_model(cursor, ["public"]).tables.values()
+
+        assert {name for name, each in table.columns.items() if each.volatile} == {"id", "own", "odd", "deep"}
+
+
+def test_a_declared_key_forbids_null_even_where_the_catalogue_lacks_the_mark_of_that(server: Server) -> None:
+    with lent(server, None) as database:
+        database.run("CREATE TABLE t (n int, id int PRIMARY KEY)")
+        database.run("UPDATE pg_attribute SET attnotnull = false WHERE attrelid = 't'::regclass AND attname = 'id'")
+        with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
+            (table,) = read_model(cursor, ["public"]).tables.values()
+
+        assert [(name, each.not_null) for name, each in table.columns.items()] == [("n", False), ("id", True)]
+
+
 def test_a_known_spelling_is_not_asked_for_again(server: Server) -> None:
     with lent(server, None) as database:
         database.run("CREATE TABLE t (a int CHECK (a > 0))")

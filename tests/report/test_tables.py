@@ -147,6 +147,6 @@ def test_a_title_stands_above_a_table_whose_lines_begin_further_in() -> None:
 def test_progress_in_a_pipe_is_what_a_console_prints(text: str, quiet: bool) -> None:
     printed, told = StringIO(), StringIO()
     Console(file=printed, width=80, quiet=quiet, highlight=False, markup=False).print(text)
-    Teller(Console(file=told, width=80, quiet=quiet, highlight=False, markup=False)).say(text)
+    Teller(lambda: Console(file=told, width=80, quiet=quiet, highlight=False, markup=False)).say(text)
 
     assert told.getvalue() == printed.getvalue()

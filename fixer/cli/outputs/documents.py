@@ -12,6 +12,7 @@ from fixer.cli.outputs.files import append, write
 from fixer.errors import OutputFailed
 from fixer.model.values import dataclass
 from fixer.report import streams
+from fixer.report.words import plainly
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,6 +108,8 @@ def tell_github(account: Account, complain: Callable[[str], None]) -> None:
 
 def _plain(shown: RenderableType) -> str:
     """Return a text as it stands in a file: without colour."""
+    if (text := plainly(shown)) is not None:
+        return text
     from rich.console import Console
 
     from fixer.report import text as as_text

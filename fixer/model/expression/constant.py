@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Collection, Container, Hashable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 
 from fixer.model.expression import unquoted, without_casts
 from fixer.model.expression.patterns import pattern
@@ -61,6 +62,7 @@ _MATCHES = frozenset(["~~", "!~~", "~~*", "!~~*", "!~", "~*", "!~*"])
 _COMPUTED = frozenset({"integer", "numeric", "float", "text", "boolean", "jsonb", "uuid", "bytea"})
 
 
+@lru_cache(maxsize=4096)  # most defaults have their like in other tables
 def is_computable(text: str, family: str) -> bool:
     """Return whether the server may compute a default of this family of types, and gets the same value at any time.
 

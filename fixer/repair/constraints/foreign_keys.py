@@ -49,7 +49,8 @@ def is_comparable(key: ForeignKey, actual: Schema) -> bool:
     table, parent = actual.tables.get(key.table), actual.tables.get(key.target)
     if table is None or parent is None:
         return False
-    ends = ((table.columns.get(one), parent.columns.get(other)) for one, other in key.pairs)
+    named = zip(key.columns, key.target_columns, strict=True)
+    ends = ((table.columns.get(one), parent.columns.get(other)) for one, other in named)
     return all(one and other and can_compare(one.base or one.type, other.base or other.type) for one, other in ends)
 
 

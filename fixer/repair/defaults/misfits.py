@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import Column
@@ -67,7 +68,7 @@ def too_large(value: Composable, column: Column) -> Composable | None:
 
 def takes(column: Column) -> bool | None:
     """Return whether a column takes its default, by its text alone; None if that has to be computed, or is unknown."""
-    fitting = _fits(_bare(column.default or ""), column.base or column.type)
+    fitting = _fits(column.default or "", column.base or column.type)
     return None if fitting and column.guards else fitting
 
 
@@ -78,8 +79,10 @@ def _bare(text: str) -> str:
     return inner if inner in _DRAWN or _NUMBER.fullmatch(inner) else bare
 
 
-def _fits(text: str, type_: str) -> bool | None:
+@lru_cache(maxsize=4096)  # most defaults have their like in other tables
+def _fits(default: str, type_: str) -> bool | None:
     """Return whether a literal fits into a type: PostgreSQL cuts off blanks that are too many, and rounds fractions."""
+    text = _bare(default)
     known, literal = shape(type_), _LITERAL.fullmatch(text)
     said = literal[1].replace("''", "'") if literal else text
     if known.family == "text" and known.size is not None and known.name != "name":
