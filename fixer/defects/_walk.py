@@ -12,7 +12,7 @@ from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.constraints.foreign_keys import pairs
-from fixer.repair.counting.heirs import is_heirs, is_wired_later
+from fixer.repair.counting.heirs import counts_elsewhere, is_heirs
 from fixer.repair.counting.users import Users
 from fixer.repair.sequences import declared
 from fixer.sql.types import family, fits
@@ -189,7 +189,7 @@ def numbered_columns(
     """Yield each existing column that the database should number: its table, the column as wanted, as found."""
     for table_wanted, table in tables(actual, contract, alike=alike):
         for wanted in table_wanted.columns.values():
-            comes = table.created and not is_wired_later(table.name, wanted, actual, contract)  # with what numbers it
+            comes = table.created and not counts_elsewhere(table.name, wanted, contract)  # with what numbers it
             found = table.columns.get(wanted.name) if wanted.generates and not comes else None
             if (
                 found and not found.generated and not (found.added and found.generates)

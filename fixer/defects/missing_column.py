@@ -39,7 +39,7 @@ from fixer.repair.columns import (
     unread,
     untyped,
 )
-from fixer.repair.counting.coming import coming
+from fixer.repair.counting.coming import as_counted, coming
 from fixer.repair.defaults.own_values import (
     added,
     as_shown,
@@ -191,7 +191,8 @@ def _is_written_anew(column: Column, table: QName, contract: Contract, stands: C
 
 def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column, which tables that INHERIT get as well."""
-    column, table = finding.about.wanted, actual.tables[finding.table]
+    table = actual.tables[finding.table]
+    column = as_counted(finding.table, finding.about.wanted, actual, contract)
     value = given(finding.table, column, as_it_stands(column, actual), contract)
     converted = as_wanted(value, table, contract, actual.version)
     after = as_it_stands(foreseen(column, value, converted, contract.tables[finding.table], actual.code), actual)

@@ -23,7 +23,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import QName, Table
 from fixer.repair.columns import counter_of
-from fixer.repair.counting.heirs import elder_of, is_heirs
+from fixer.repair.counting.heirs import elder_of, is_heirs, leader_of
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.defaults.left_out import filled_by
 from fixer.repair.numbers import held
@@ -78,8 +78,8 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     found = actual.tables[table].columns[column.name]
     if family(found.base or found.type) == "text":  # so it stays, for wrong-type or text-key is left to a person
         return refuse(f"{column.name} holds texts, past which no sequence can count: let it be converted as well")
-    if like := elder_of(table, column, actual, contract):
-        return Repair.of(like.followed_by(table))
+    if like := leader_of(table, column, actual, contract):
+        return Repair.of(like.followed_by(table, column.name))
     taken, meant = held(table, column.name, actual, contract.schema), counter_of(column, contract)
     return Repair.of(give_generator(table, column, actual, taken, like=meant))
 

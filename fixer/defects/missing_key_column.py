@@ -31,7 +31,7 @@ from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.counting.attaching import let_count, let_count_by
-from fixer.repair.counting.coming import coming
+from fixer.repair.counting.coming import as_counted, coming
 from fixer.repair.defaults.own_values import may_differ
 from fixer.repair.numbers import Held, held
 from fixer.repair.probe import rows_where
@@ -200,7 +200,7 @@ def foresee(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema,
     about = finding.about
     if isinstance(about, StrandedColumn):
         return actual
-    table, column = actual.tables[about.table], about.wanted
+    table, column = actual.tables[about.table], as_counted(about.table, about.wanted, actual, contract)
     if about.old:
         taken = replace(column, not_null=False, now=q.today(table.columns[about.old]), added=True)
         return actual.with_table(table.with_column(taken))

@@ -32,8 +32,8 @@ from fixer.repair.columns import as_it_stands, unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.counting.attaching import wire
-from fixer.repair.counting.coming import attached, coming
-from fixer.repair.counting.heirs import is_wired_later
+from fixer.repair.counting.coming import as_counted, attached, coming
+from fixer.repair.counting.heirs import counts_elsewhere
 from fixer.repair.owners import belonging
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
@@ -115,7 +115,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
     created = belonging(create, "TABLE", finding.table, owner, actual)
-    parts, wired = partitions.creating(below, actual, owner), _wired(wanted, shared, actual, contract)
+    parts, wired = partitions.creating(below, actual, owner), _wired(wanted, shared, contract)
     before = [step for each in counters for step in each.before]
     return Repair.of((*types, *before, *created, *parts, *wired, *attached(counters, made, owner, actual, contract)))
 
@@ -131,9 +131,9 @@ def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:
     return {name: counter for name, counter, owner in owned if owner and owner[0] != wanted.name}
 
 
-def _wired(wanted: Table, shared: Mapping[str, QName], actual: Schema, contract: Contract) -> list[Step]:
-    """Return the steps that let columns count by sequences of others."""
-    apart = [name for name in shared if not is_wired_later(wanted.name, wanted.columns[name], actual, contract)]
+def _wired(wanted: Table, shared: Mapping[str, QName], contract: Contract) -> list[Step]:
+    """Return the steps that let columns count by sequences of tables that the contract does not know."""
+    apart = [name for name in shared if not counts_elsewhere(wanted.name, wanted.columns[name], contract)]
     return [wire(shared[name], wanted.name, name, only=False) for name in apart]
 
 
@@ -182,11 +182,11 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
         return partitions.foreseen([finding.about.wanted, *partitions.below(finding.table, contract)], actual, contract)
     wanted = contract.tables[finding.table]
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
-    later = [name for name, each in wanted.columns.items() if is_wired_later(wanted.name, each, actual, contract)]
+    later = [name for name, each in wanted.columns.items() if counts_elsewhere(wanted.name, each, contract)]
     wanted = _without(wanted, later)
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
     bare = replace(bare, owner=actual.owner_of_most(contract.tables))
-    for column in wanted.columns.values():
+    for column in (as_counted(wanted.name, each, actual, contract) for each in wanted.columns.values()):
         bare = unread(bare.with_column(as_it_stands(column, actual)), column, actual)
     return partitions.foreseen(partitions.below(wanted.name, contract), actual.with_table(bare), contract)
 

@@ -91,7 +91,7 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     if table not in contract.tables:
         return _as_root(table, column, actual)
     if like := elder_of(table, column, actual, contract):
-        return Repair.of(map(_asking, like.followed_by(table)))
+        return Repair.of(map(_asking, like.followed_by(table, column.name)))
     taken, meant = held(table, column.name, actual, contract.schema), counter_of(column, contract)
     parts = give_generator(table, column, actual, taken, like=meant)
     return Repair.of(_asking(part) for part in parts)

@@ -29,7 +29,7 @@ from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.counting.attaching import let_count, let_count_by
-from fixer.repair.counting.coming import coming
+from fixer.repair.counting.coming import as_counted, coming
 from fixer.repair.sequences import numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -86,7 +86,8 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     wanted = contract.tables[name].columns[column]
     if why := unmade(name, wanted, actual, contract):
         return refuse(why)
-    counted = coming(name, wanted, actual.tables[name].owner, actual, contract)
+    renamed = actual.with_renamed_column(name, column, legacy)
+    counted = coming(name, wanted, actual.tables[name].owner, renamed, contract)
     add = alter(
         Phase.CONVERT,
         name,
@@ -136,7 +137,8 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     name, column = finding.table, finding.about.column
     legacy = _legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
-    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True, added=True)
+    counting = as_counted(name, contract.tables[name].columns[column], renamed, contract)
+    wanted = replace(counting, now=SQL("row_number() OVER ()"), numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 

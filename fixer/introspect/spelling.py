@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -118,13 +119,21 @@ def _spelt(
         home or "",
         equality,
         base,
-        tuple(guards),
+        tuple(_over_base(guard, base.removesuffix("[]") if array else base) for guard in guards),
         loose,
         tuple(aged or ()),
         items,
         supplied,
         closed,
     )
+
+
+def _over_base(guard: str, base: str) -> str:
+    """Return what a domain demands over the type at its base: one over another domain casts each value to that."""
+    if f"(VALUE)::{base}" not in guard:
+        return guard
+    cast = rf"(?P<literal>'(?:[^']|'')*')|\(VALUE\)::{re.escape(base)}(?![\w\[(]| varying)"
+    return re.sub(cast, lambda found: found["literal"] or "VALUE", guard)
 
 
 class Definitions:

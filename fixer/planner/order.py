@@ -17,6 +17,7 @@ from fixer.planner.merging import merged
 from fixer.planner.publications import identified
 from fixer.planner.standing import around, within
 from fixer.planner.triggers import quietly, while_asleep
+from fixer.repair.counting.heirs import leaders_of
 from fixer.repair.rows import announcing
 from fixer.sql.row_image import taking_in
 
@@ -127,13 +128,16 @@ def _for_all(kept: Step, step: Step, rows: dict[str, int]) -> Step:
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:
-    """Return the rank of each table: parents before children and heirs; in a circle, the first by name comes first."""
+    """Return the rank of each table: parents before children and heirs, and what others count by before them.
+
+    In a circle, the first by name comes first.
+    """
     graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
     for key in comparison.contract.foreign_keys():
         if key.table != key.target:
             graph[key.table].add(key.target)
     for name, table in comparison.contract.tables.items():
-        graph[name] |= graph.keys() & set(table.parents)
+        graph[name] |= graph.keys() & {*table.parents, *leaders_of(table, comparison.contract)}
     while True:
         try:
             order = list(TopologicalSorter(graph).static_order())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fixer.compare.feasibility import cannot_tell, left_out
 from fixer.model.obstacle import ToldByKey
 from fixer.model.report import Comparison
-from fixer.model.step import Phase, Step
+from fixer.model.step import Phase, Shape, Step
 from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -23,9 +24,10 @@ def identified(steps: list[Step], comparison: Comparison) -> list[Step]:
         parts = dict.fromkeys(part for each in told for part in each.parts)
         tables: list[Composable] = [SQL(part) for part in parts] or [q.name(name)]
         let = f"let publications tell rows of {name.name} by all columns while no key does"
-        before.append(_known_by(name, tables, "FULL", let, Phase.RELEASE))
         again = f"let publications tell rows of {name.name} by its key again"
         after.append(_known_by(name, tables, "DEFAULT", again, Phase.FINISH))
+        known = _known_by(name, tables, "FULL", let, Phase.RELEASE)
+        before.append(replace(known, shape=Shape(closing=after[-1].sql)))
     return sorted([*before, *steps, *after], key=lambda step: step.phase) if before else steps
 
 

@@ -88,8 +88,9 @@ def is_borrowed(table: QName, column: str, actual: Schema, contract: Contract) -
 
 def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
     """Raise RefusalError if this role may alter a table, but not the sequence that numbers it."""
-    owner, session = actual.tables[table].owner, actual.session
+    session = actual.session
     if session and not sequence.owned:
+        owner = actual.tables[table].owner if table in actual.tables else session.role
         (home, name), whose = map(as_needed, sequence.name), as_needed(sequence.owner)
         give = f"ALTER SEQUENCE {home}.{name} OWNER TO {as_needed(owner)}"
         raise RefusalError(
@@ -132,10 +133,10 @@ def give_generator(
         yield _identity(table, column, fresh(table, column.type, like, column.type))
         yield advance(table, column.name, None, held)
         return
-    counted = _widest(column.type, there.type)
+    counted = _widest(column.type, there.type, *([like.type] if like else ()))
     name, exists = choose(table, column, actual, like)
     if exists:
-        yield from _let_go_on(name, table, column, _widest(counted, actual.sequences[name].type), like, actual)
+        yield from let_go_on(name, table, column, counted, like, actual)
     else:
         create = ddl.create_sequence(fresh(name, counted, like, column.type))
         step = Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
@@ -153,7 +154,7 @@ def give_generator(
         yield from count_by(name, part, column.name)
 
 
-def _let_go_on(
+def let_go_on(
     name: QName, table: QName, column: Column, type_: str, like: Sequence | None, actual: Schema
 ) -> Iterator[Step]:
     """Yield the step that lets a sequence of old count as far as its column, and as the contract declares."""
@@ -161,6 +162,7 @@ def _let_go_on(
     ask_for(found, table, actual)
     if found.created:
         return
+    type_ = _widest(type_, found.type)
     wide, (lowest, highest) = replace(found, type=type_, cycle=False), reach(type_)
     wide = replace(wide, maximum=highest) if found.increment > 0 else replace(wide, minimum=lowest)
     meant = as_declared(like, column.type, wide) if like else wide
@@ -238,19 +240,28 @@ def _widest(*types: str) -> str:
     return max((each if each in MAXIMA else "bigint" for each in types), key=MAXIMA.__getitem__)
 
 
-def choose(table: QName, wanted_column: Column, actual: Schema, like: Sequence | None = None) -> tuple[QName, bool]:
-    """Return the sequence to use, which has numbers left, and whether it exists: its own, or a free one so named."""
-    column, there = wanted_column.name, actual.tables[table].columns[wanted_column.name]
-    end = MAXIMA[_widest(wanted_column.type, there.type)]
+def choose(
+    table: QName, wanted_column: Column, actual: Schema, like: Sequence | None = None, *, owner: str = ""
+) -> tuple[QName, bool]:
+    """Return the sequence to use, which has numbers left, and whether it exists: its own, or a free one so named.
+
+    The column may be to come, and so may the table, which then belongs to `owner`. A column can own a sequence only if
+    both belong to one role.
+    """
+    column, there = wanted_column.name, actual.tables.get(table)
+    owner = there.owner if there else owner or (actual.session.role if actual.session else "")
+    found = there.columns.get(column) if there else None
+    end = MAXIMA[_widest(wanted_column.type, *([found.type] if found else ()))]
     wanted = wanted_column.sequence or QName(table.schema, f"{table.name}_{column}_seq")
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
         others = sequence and Users(actual).others(sequence, table, column)
         free = sequence and sequence.owned_by in (None, (table, column)) and not others
+        kept = sequence and (_stays_apart(name, table, actual) or not owner or sequence.owner == owner)
         same_way = sequence and (sequence.increment > 0) == (like is None or like.increment > 0)
         fits = sequence and (same_way or _is_declared(sequence)) and (name == wanted or name.schema == table.schema)
-        if sequence and free and fits and not is_spent(sequence, end if sequence.increment > 0 else -end - 1):
+        if sequence and free and kept and fits and not is_spent(sequence, end if sequence.increment > 0 else -end - 1):
             return name, True
     return QName(table.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 

@@ -62,6 +62,12 @@ CASES = {
         LAX + BARE + ROWS,
         "the default of the domain of c would break it",
     ),
+    "it is over another domain, which has lost its check": (
+        'CREATE DOMAIN "b %" AS integer CHECK (VALUE > 0); CREATE DOMAIN "d %" AS "b %" DEFAULT 7 CHECK (VALUE < 9);'
+        + WIDE.format(""),
+        'CREATE DOMAIN "b %" AS integer; CREATE DOMAIN "d %" AS "b %" DEFAULT 7 CHECK (VALUE < 9);' + BARE + ROWS,
+        "mended",
+    ),
     "arrays of it, which is to demand more": (
         STRICT + 'CREATE TABLE t (id integer PRIMARY KEY, c "d %"[]);',
         LAX + BARE + ROWS,

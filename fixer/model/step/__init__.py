@@ -110,6 +110,7 @@ class Shape(Generic[S]):
     reverts: tuple[Reversal[S], ...] = ()  # columns whose types undo restores
     stays: str = ""  # what undo leaves, because PostgreSQL cannot take it back
     code: tuple[tuple[str, ...], ...] = ()  # keys of the code that it creates or replaces (fixer.model.schema.code)
+    closing: S | None = None  # what a later step of its plan runs to end what it begins
 
 
 @dataclass(frozen=True)

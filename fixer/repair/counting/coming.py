@@ -15,6 +15,7 @@ from fixer.repair.columns import calls
 from fixer.repair.counting.attaching import let_count, let_count_by, own
 from fixer.repair.counting.options import is_plain
 from fixer.repair.owners import belonging
+from fixer.repair.sequences import choose, let_go_on
 from fixer.sql import compose as q
 from fixer.sql import ddl
 
@@ -49,15 +50,30 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
         return Coming(table, column, serial=ddl.is_serial(column))
     if sequence.owned_by is None:
         return Coming(table, replace(column, sequence=None), apart=sequence.name)
-    usual = sequence.name == (table.schema, f"{table.name}_{column.name}_seq") and is_plain(sequence, column.type)
-    if usual or sequence.owned_by != (table, column.name) or sequence.name.schema != table.schema:
+    if sequence.owned_by != (table, column.name) or sequence.name.schema != table.schema:
         return Coming(table, column, serial=True)
-    name = QName(table.schema, ddl.free_relation_name(actual, table, sequence.name.name))
-    create = ddl.create_sequence(replace(sequence, name=name))
-    first = Step(Phase.SEQUENCES, table, f"create the sequence {name.name}", create, Lock.NONE)
-    before = tuple(belonging(first, "SEQUENCE", name, owner, actual))
+    name, exists = choose(table, column, actual, sequence, owner=owner)
+    usual = name == (table.schema, f"{table.name}_{column.name}_seq") and is_plain(sequence, column.type)
+    if usual and not exists:
+        return Coming(table, column, serial=True)
+    if exists:
+        going_on = let_go_on(name, table, column, column.type, sequence, actual)
+        before = tuple(replace(step, phase=Phase.SEQUENCES) for step in going_on)
+    else:
+        create = ddl.create_sequence(replace(sequence, name=name))
+        first = Step(Phase.SEQUENCES, table, f"create the sequence {name.name}", create, Lock.NONE)
+        before = tuple(belonging(first, "SEQUENCE", name, owner, actual))
     counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
     return Coming(table, counting, before, (own(name, table, column.name),), serial=True)
+
+
+def as_counted(table: QName, column: Column, actual: Schema, contract: Contract) -> Column:
+    """Return a column to come as it will count: by the sequence that it gets, whatever the contract calls that."""
+    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
+    if sequence is None or sequence.owned_by != (table, column.name):
+        return column
+    owner = actual.owner_of_most(contract.tables)
+    return replace(column, sequence=choose(table, column, actual, sequence, owner=owner)[0])
 
 
 def attached(counters: Iterable[Coming], made: Table, owner: str, actual: Schema, contract: Contract) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""How rows of a table that INHERITs are numbered: by the sequence of the table above, where the contract lets it."""
+"""Columns that count by the sequence of another table: those of heirs by that of the table above, and others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fixer.model.contract import Contract
 from fixer.model.expression import sequences_in
 from fixer.model.schema import Schema
 from fixer.model.step import Part, RefusalError
-from fixer.model.table import Column, QName
+from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
 from fixer.repair.counting.attaching import let_count_by, wire
 from fixer.repair.defaults.drawing import Draws, draws
@@ -19,9 +19,9 @@ from fixer.sql import compose as q
 
 @dataclass(frozen=True)
 class Elder:
-    """The column by which one of an heir should count, as found; `sequence` is what numbers it once the plan is done.
+    """The column like which one of another table should count, as found: for an heir, that of the table above.
 
-    Without one, a function numbers it.
+    `sequence` is what numbers it once the plan is done; without one, a function does.
     """
 
     table: QName
@@ -36,17 +36,17 @@ class Elder:
         drawn = sequences_in(heir.default) if heir.default and not heir.sequence else ()  # as texts
         return heir.sequence == self.sequence or self.sequence in drawn
 
-    def followed_by(self, heir: QName) -> Iterator[Part]:
-        """Yield the steps that let an heir count like this one; raises RefusalError if a function numbers it."""
-        column, name = self.found.name, self.sequence
+    def followed_by(self, table: QName, column: str) -> Iterator[Part]:
+        """Yield the steps that let a column count like this one; raises RefusalError if a function numbers this."""
+        name = self.sequence
         if name is None:
-            change = f"ALTER TABLE {q.quoted(heir)} ALTER COLUMN {q.quoted([column])} SET DEFAULT {self.found.default}"
+            change = f"ALTER TABLE {q.quoted(table)} ALTER COLUMN {q.quoted([column])} SET DEFAULT {self.found.default}"
             raise RefusalError(f"a function numbers {self.table.name}: {change}")
         if name in self.actual.sequences:
-            ask_for(self.actual.sequences[name], heir, self.actual)
-        yield let_count_by(name, heir)
-        yield advance(heir, column, name)
-        yield wire(name, heir, column, only=True)
+            ask_for(self.actual.sequences[name], table, self.actual)
+        yield let_count_by(name, table)
+        yield advance(table, column, name)
+        yield wire(name, table, column, only=self.actual.tables[table].kind != "p")
 
 
 def is_heirs(table: QName, column: Column, contract: Contract) -> bool:
@@ -54,29 +54,48 @@ def is_heirs(table: QName, column: Column, contract: Contract) -> bool:
     return _above(table, column, contract) is not None
 
 
-def is_wired_later(table: QName, column: Column, actual: Schema, contract: Contract) -> bool:
-    """Return whether a column to come counts by the sequence of a table above that stands: once that counts itself."""
-    above = _above(table, column, contract)
-    there = actual.tables.get(above) if above else None
-    return there is not None and not there.created
+def counts_elsewhere(table: QName, column: Column, contract: Contract) -> bool:
+    """Return whether the contract lets a column count by the sequence of another table of it."""
+    return _owner(table, column, contract) is not None
+
+
+def leaders_of(table: Table, contract: Contract) -> set[QName]:
+    """Return the other tables of the contract by whose sequences columns of a table count."""
+    owners = (_owner(table.name, column, contract) for column in table.columns.values())
+    return {owner[0] for owner in owners if owner}
 
 
 def elder_of(table: QName, column: Column, actual: Schema, contract: Contract) -> Elder | None:
     """Return the column of a table above by whose sequence the contract lets one count; None where there is none."""
     above = _above(table, column, contract)
-    there = actual.tables.get(above) if above else None
-    found = there.columns.get(column.name) if there else None
-    if above is None or found is None:
+    return _elder(above, column.name, actual, contract) if above else None
+
+
+def leader_of(table: QName, column: Column, actual: Schema, contract: Contract) -> Elder | None:
+    """Return the column of any other table by whose sequence the contract lets one count; None where there is none."""
+    owner = _owner(table, column, contract)
+    return _elder(*owner, actual, contract) if owner else None
+
+
+def _elder(table: QName, column: str, actual: Schema, contract: Contract) -> Elder | None:
+    there = actual.tables.get(table)
+    found = there.columns.get(column) if there else None
+    if found is None:
         return None
-    if not found.sequence and draws(above, found, actual) is Draws.ALWAYS:
-        return Elder(above, found, None, actual)
-    stays = found.sequence and not is_borrowed(above, column.name, actual, contract)
-    to_come = found.sequence if stays else choose(above, contract.tables[above].columns[column.name], actual)[0]
-    return Elder(above, found, to_come, actual)
+    if not found.sequence and draws(table, found, actual) is Draws.ALWAYS:
+        return Elder(table, found, None, actual)
+    stays = found.sequence and not is_borrowed(table, column, actual, contract)
+    to_come = found.sequence if stays else choose(table, contract.tables[table].columns[column], actual)[0]
+    return Elder(table, found, to_come, actual)
+
+
+def _owner(table: QName, column: Column, contract: Contract) -> tuple[QName, str] | None:
+    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
+    owner = sequence.owned_by if sequence else None
+    return owner if owner and owner[0] != table and owner[0] in contract.tables else None
 
 
 def _above(table: QName, column: Column, contract: Contract) -> QName | None:
-    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
-    owner = sequence.owned_by if sequence else None
+    owner = _owner(table, column, contract)
     known = contract.schema.above(table) if owner and owner[1] == column.name else set()
-    return owner[0] if owner and owner[0] in known and owner[0] in contract.tables else None
+    return owner[0] if owner and owner[0] in known else None

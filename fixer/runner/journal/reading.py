@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 
@@ -108,6 +108,16 @@ def _steps(cursor: Cursor, run: int) -> tuple[tuple[DoneStep, ...], list[Definit
             " or prune it with that version. Nothing was changed."
         ) from None
     return tuple(steps), [part for *_, part in entered if part]
+
+
+def left_open(steps: Iterable[PlannedStep]) -> list[PlannedStep]:
+    """Return those of these done steps that began what no later one of them ended: their plan was interrupted."""
+    begun = dict[str, PlannedStep]()
+    for step in steps:
+        begun.pop(step.sql, None)
+        if step.shape.closing:
+            begun[step.shape.closing] = step
+    return list(begun.values())
 
 
 def later_runs(cursor: Cursor, run: int) -> list[tuple[int, Definitions]]:

@@ -87,6 +87,18 @@ def prove_again(work: Work, standing: Standing) -> None:
             raise ApplyFailed(f"{step.title}: {broken}. {transactions.stands()}") from None
 
 
+def close(work: Work, standing: Standing) -> None:
+    """End what steps of interrupted or abandoned plans began, such as a replica identity for a while."""
+    transactions = work.transactions
+    with transactions.short() as cursor:
+        done = _account(reading.account(cursor, transactions.run)).steps
+    for begun in reading.left_open(each.step for each in done):
+        standing.offset += 1
+        title = f"end what step {begun.number} began: {begun.title}"
+        sql = begun.shape.closing or ""
+        at_once(work, standing, [PlannedStep(standing.offset, title, begun.table, Phase.FINISH, sql, begun.lock)])
+
+
 def _left_unproved(before: Definitions, now: Definitions) -> Iterator[Item]:
     """Yield the constraints that are NOT VALID now and were valid before."""
     for key in before.of_kind("constraint"):

@@ -25,7 +25,7 @@ from fixer.runner.undo.below import bring_below_back, detach, name_not_nulls, sw
 from fixer.runner.undo.coming_back import bring_back, drop_bases, prove
 from fixer.runner.undo.created.code import bring_code_back, drop_code
 from fixer.runner.undo.past import Past, Undoable, look_back
-from fixer.runner.undo.publications import identify_as_before, identify_by_all
+from fixer.runner.undo.publications import close, identify_as_before, identify_by_all
 from fixer.runner.undo.reasons import (
     breaches,
     look_at_views,
@@ -143,6 +143,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
 def _returned(session: Session, past: Past) -> Returned:
     """Restore rows and definitions; return how many rows came back and how many left."""
     late, early = _by_conversion(past)
+    close(session, past)
     stood = take_down(session, past)
     detach(session, past)
     wholes = let_go(session, past)

@@ -128,6 +128,8 @@ def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Compo
     was = then.items.get(column.key)
     name, is_ = Identifier(column.name), column.detail
     if was is None:  # it is dropped later, after rows are back that may have no value for it
+        if is_["default"] is not None and not is_["generated"]:  # which may call the sequence of another such column
+            yield alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name))
         if is_["not_null"] and not is_["identity"] and column.of in now.relations & then.relations:
             yield _null_allowed(now, column)
         return

@@ -1,4 +1,6 @@
-"""Gives published tables another replica identity while undo drops their keys: without one they refuse changes."""
+"""Gives published tables another replica identity while undo drops their keys: without one they refuse changes.
+
+One that an interrupted run gave them goes first."""
 
 from __future__ import annotations
 
@@ -6,10 +8,18 @@ from collections.abc import Mapping
 
 from fixer import introspect
 from fixer.model.table import QName
+from fixer.runner.journal.reading import left_open
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.session import Session
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
+
+
+def close(session: Session, past: Past) -> None:
+    """End what steps of an interrupted run began: a replica identity for a while."""
+    done = sorted((each.step for each in past.steps), key=lambda step: step.number)
+    for step in left_open(done):
+        session.do(SQL(step.shape.closing or ""), f"end what step {step.number} began")
 
 
 def identify_by_all(session: Session, past: Past) -> dict[int, str]:
