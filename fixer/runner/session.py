@@ -124,6 +124,8 @@ class Session:
         from fixer.runner import atomic, online
         from fixer.runner.preflight import permit
 
+        if plan.mode == ATOMIC:
+            self._see_that_nothing_is_begun()
         if not plan.steps and not (plan.mode == ONLINE and any(run.interrupted for run in past_runs(self.link))):
             return self._without_steps(plan, report or self.check(choice=plan.choice))
         plan = self.published(plan)  # a publication may have come since it was made
@@ -136,6 +138,20 @@ class Session:
         further = bounds.again(plan, there, partial(self.planned, mode=ONLINE)) if report else None
         carry = partial(online.run, *given, another=link.another, pooled=link.pooled, replan=further)
         return carry(allowed=list(allowed), settings=link.settings, progress=progress, pace=pace)
+
+    def _see_that_nothing_is_begun(self) -> None:
+        """Raise PlanRefused where an interrupted online run began what only it, or its undo, ends."""
+        from fixer.runner.journal import reading
+
+        with snapshot(self.link.connection) as cursor:
+            cursor.execute(beginning(self.link.connection, self.link.settings))
+            open_ = reading.begun(cursor)
+        if open_:
+            raise PlanRefused(
+                f"Run {open_[0]} was interrupted, and has not ended what it began: {open_[1].title}."
+                f" Finish it with `fixer apply --mode online`, or take it back with `fixer undo {open_[0]}`."
+                " Nothing was changed."
+            )
 
     def _without_steps(self, plan: Plan, report: Report) -> Run:
         """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.commands import undo
-from lab.database import Database, all_of, differences, lent
+from lab.database import Database, all_of, differences, lent, written
 from lab.examples.shop import ALL
 from lab.laboratory import VERSIONS, Laboratory
 from lab.online import APPLY, at, ends, slow_down
@@ -42,6 +42,25 @@ def test_the_identity_of_old_comes_back(
         taken = undo(database, 1, "-q")
 
         assert (taken.returncode, database.ask(TELLING), differences(before, database)) == (0, "d", []), taken.stderr
+
+
+@pytest.mark.parametrize(("what", "step"), [("it is replaced", 5), ("it is replaced", 7)])
+def test_an_atomic_run_leaves_none_behind(laboratory: Laboratory, tmp_path: Path, what: str, step: int) -> None:
+    """Killed before its last step, it has left nothing else to do."""
+    wanted = tmp_path / "wanted.sql"
+    wanted.write_text(WANTED[what])
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
+        database.run(MADE + ALL)
+        slow_down(database, 0.2)
+        ends(database, at(database, rf"\[{step}/{STEPS[what]}\]", "--contract", wanted), "kill -9")
+        database.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
+        words = ("apply", "--yes", "--allow-hazards", "all", "-q", "--contract", wanted, "--dsn", database.dsn)
+        before, atomic = written(database), fixer(*words)
+
+        assert (atomic.returncode, "take it back with `fixer undo 1`" in atomic.stderr) == (2, True), atomic.stderr
+        assert written(database) == before
+        assert (fixer(*words, "--mode", "online").returncode, database.ask(TELLING)) == (0, "d")
+        assert fixer(*words).returncode == 0
 
 
 def kept(database: Database) -> int:

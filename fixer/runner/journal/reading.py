@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 
@@ -11,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.settings import SAFELY
 from fixer.errors import UndoRefused
+from fixer.model.choice import ONLINE
 from fixer.model.plan import PlannedStep, step_from_json
 from fixer.model.run import PastRun
 from fixer.model.table import QName
@@ -118,6 +120,26 @@ def left_open(steps: Iterable[PlannedStep]) -> list[PlannedStep]:
         if step.shape.closing:
             begun[step.shape.closing] = step
     return list(begun.values())
+
+
+def begun(cursor: Cursor) -> tuple[int, PlannedStep] | None:
+    """Return an interrupted online run with a step that began what only it ends; None where this role sees none."""
+    cursor.execute(
+        "SELECT to_regclass('fixer_journal.run') IS NOT NULL AND bool_and(has_schema_privilege(n.oid, 'USAGE')"
+        " AND has_table_privilege(c.oid, 'SELECT')) FROM pg_catalog.pg_namespace n"
+        " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname IN ('run', 'step')"
+        " WHERE n.nspname = 'fixer_journal'"
+    )
+    if not (cursor.fetchone() or (False,))[0]:
+        return None
+    query = "SELECT id FROM {} WHERE mode = %s AND finished_at IS NULL AND undone_by IS NULL ORDER BY id"
+    cursor.execute(SQL(query).format(RUN), (ONLINE,))
+    for (run,) in cursor.fetchall():
+        with suppress(UndoRefused):  # of another version: nobody knows what it began
+            done, _ = _steps(cursor, run)
+            for step in left_open(each.step for each in done):
+                return run, step
+    return None
 
 
 def later_runs(cursor: Cursor, run: int) -> list[tuple[int, Definitions]]:
