@@ -150,7 +150,7 @@ def test_an_interrupt_while_it_is_imported_shows_no_traceback(tmp_path: Path, ho
     assert (code, said) == (130, "fixer: Interrupted. Nothing was changed.\n")
 
 
-@pytest.mark.parametrize(("how", "library"), [("module", "click"), ("fixer", "rich")])
+@pytest.mark.parametrize(("how", "library"), [("module", "click"), ("fixer", "psycopg2")])
 def test_an_installation_that_is_broken_exits_2_in_one_sentence(tmp_path: Path, how: str, library: str) -> None:
     with called(tmp_path, how, library, "raise ImportError('no such\\nlibrary')") as process:
         out, said = process.communicate(timeout=60)
