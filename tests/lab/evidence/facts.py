@@ -150,6 +150,11 @@ class _Reader:
             if default == f"nextval({_quoted(sequence)})":
                 self._change(table, column, default=None, generator="serial")
                 self.tables[table].sequences[column] = self.sequences[sequence]
+        shared = {f"nextval({_quoted(name)})": f"nextval(that of {of}.{by})" for name, (of, by) in self.owned.items()}
+        for name, facts in self.tables.items():  # what it is called does not count, only whose it is
+            for column, known in [*facts.columns.items()]:
+                if known.default in shared:
+                    self._change(name, column, default=shared[known.default])
         return self.tables
 
     def _change(self, table: str, column: str, **what: object) -> None:
