@@ -31,16 +31,23 @@ _ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
     """Raise NeedsPermission if a plan needs a human decision or other hazards; `so_far` ends the message."""
-    if plan.refusals:
-        more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
-        rest = f" To repair the rest, add {plan.way_out}." if plan.way_out else ""
-        why = f"{plan.refusals[0]}{more}"  # which may end by a statement, and that by its semicolon
-        raise NeedsPermission(f"This needs a human decision: {why}{'' if why.endswith(';') else '.'} {so_far}{rest}")
+    if why := undecided(plan, so_far):
+        raise NeedsPermission(why)
     lacking = plan.lacks(allowed)
     if lacking:
         needed = listed("allow_hazards", sorted(lacking))
         why = f", because {plan.question}" if plan.question and Hazard.CREATES_SCHEMA in lacking else "."
         raise NeedsPermission(f"The plan needs {needed}{why} {_told(plan, lacking)}{so_far}")
+
+
+def undecided(plan: Plan, so_far: str = "Nothing was changed.") -> str:
+    """Return in words that a plan needs a human decision, and which; empty if it needs none."""
+    if not plan.refusals:
+        return ""
+    more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
+    rest = f" To repair the rest, add {plan.way_out}." if plan.way_out else ""
+    why = f"{plan.refusals[0]}{more}"  # which may end by a statement, and that by its semicolon
+    return f"This needs a human decision: {why}{'' if why.endswith(';') else '.'} {so_far}{rest}"
 
 
 def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:

@@ -15,7 +15,7 @@ from fixer.connect import snapshot
 from fixer.model.plan import Published
 from fixer.runner.script import of_plan
 from lab.commands import apply, psql, script, undo
-from lab.database import STORY, Database, lent
+from lab.database import STORY, Database, lent, written
 from lab.laboratory import Laboratory
 from lab.process import fixer
 
@@ -54,6 +54,21 @@ def test_a_second_run_says_so_and_changes_nothing(laboratory: Laboratory, tmp_pa
 
         assert APPLIED in ended.stdout
         assert (0, before) == (ended.returncode, database.dump())
+
+
+def test_the_script_of_a_plan_that_a_person_decides_fails(empty: Database, tmp_path: Path) -> None:
+    empty.run("CREATE TABLE t (a text, b text); INSERT INTO t VALUES ('1', 'x')")
+    (tmp_path / "wanted.sql").write_text("CREATE TABLE t (a integer, b bytea)")
+    words = ("plan", "--sql", tmp_path / "plan.sql", "--contract", tmp_path / "wanted.sql", "--dsn", empty.dsn)
+    planned, before = fixer(*words), written(empty)
+    ended, script = psql(empty, tmp_path / "plan.sql"), (tmp_path / "plan.sql").read_text()
+
+    assert "This plan cannot be applied" in planned.stdout
+    assert "-- Left to a person: t.b should be bytea" in script
+    assert (ended.returncode, ended.stdout, written(empty)) == (3, "", before)
+    assert "This needs a human decision: t.b should be bytea" in ended.stderr
+    fixer(*words, "--skip", "wrong-type:public.t.b")
+    assert psql(empty, tmp_path / "plan.sql").returncode == 0
 
 
 def test_a_script_for_a_fault_that_came_back_does_its_work(healthy: Database, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from fixer.repair.rows import quarantine_table
 from fixer.runner.atomic import lock_modes
 from fixer.runner.journal import tables, writing
 from fixer.runner.locking.transaction import ADVISORY_LOCK
+from fixer.runner.preflight import undecided
 from fixer.runner.script.moment import Moment, runs_of
 from fixer.runner.standing import guarded
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
@@ -24,7 +25,8 @@ _TIMEOUTS = ("lock_timeout", "statement_timeout")
 def of_plan(plan: Plan, render: Render, settings: Mapping[str, str] = DEFAULTS, moment: Moment | None = None) -> str:
     """Return the script, with the timeouts of these settings.
 
-    A second run reports that the plan was applied; one on tables that are not what they were at that `moment` fails.
+    A second run reports that the plan was applied; one on tables that are not what they were at that `moment` fails. So
+    does that of a plan which needs a human decision, as `apply` would.
     """
     return "\n".join(_lines(plan, render, settings, moment or Moment())) + "\n"
 
@@ -43,7 +45,10 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str], moment: Mome
         yield _comment(f"{plan.published.opening} what it makes. {advice}")
         yield from (_comment(f"  {table};") for table in plan.published.tables)
         yield from (_comment(f"  what step {number} does") for number in plan.published.steps)
+    yield from (_comment(f"Left to a person: {' '.join(each.split())}") for each in plan.refusals)
     yield "\\set ON_ERROR_STOP on"
+    if why := undecided(plan):
+        yield from _statement(render, _failing(why))
     yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
     yield f"{SAFELY.rstrip()[:-1]}{SOUNDLY};"
     for timeout in _TIMEOUTS:
@@ -76,14 +81,12 @@ def _guard(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
 def _body(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
     renamed = {new: old for old, new in plan.renamed.items()}
     modes = {t: m for t, m in lock_modes(plan).items() if t not in plan.created and t not in renamed}
-    busy = Literal("Another fixer is at work on this database.")
     yield from _statement(
         render,
         Block(
-            SQL(
-                "BEGIN\n    IF NOT pg_try_advisory_xact_lock({}) THEN\n"
-                "        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND"
-            ).format(Literal(ADVISORY_LOCK), busy)
+            SQL("BEGIN\n    IF NOT pg_try_advisory_xact_lock({}) THEN\n        {}\n    END IF;\nEND").format(
+                Literal(ADVISORY_LOCK), _raise("Another fixer is at work on this database.")
+            )
         ),
     )
     for table, mode in sorted(modes.items()):
@@ -111,6 +114,14 @@ def _body(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
     close = SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = jsonb_build_array(\n{})\nWHERE id = {}")
     run = SQL("current_setting('pgmend.run')::bigint")
     yield from _statement(render, close.format(tables.RUN, ledger, run))
+
+
+def _raise(message: str) -> Composable:
+    return SQL("RAISE EXCEPTION USING MESSAGE = {};").format(Literal(message))
+
+
+def _failing(message: str) -> Block:
+    return Block(SQL("BEGIN\n    {}\nEND").format(_raise(message)))
 
 
 def _step(step: PlannedStep, render: Render) -> Iterator[str]:
