@@ -68,7 +68,9 @@ def test_the_script_of_a_plan_that_a_person_decides_fails(empty: Database, tmp_p
     assert (ended.returncode, ended.stdout, written(empty)) == (3, "", before)
     assert "This needs a human decision: t.b should be bytea" in ended.stderr
     fixer(*words, "--skip", "wrong-type:public.t.b")
-    assert psql(empty, tmp_path / "plan.sql").returncode == 0
+    ended, script = psql(empty, tmp_path / "plan.sql"), (tmp_path / "plan.sql").read_text()
+    assert "-- Left out: wrong-type:public.t.b, " in script
+    assert (ended.returncode, "Done: 2 steps; what is left out" in ended.stdout) == (0, True), ended
 
 
 def test_a_script_for_a_fault_that_came_back_does_its_work(healthy: Database, tmp_path: Path) -> None:

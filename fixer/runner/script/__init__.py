@@ -46,6 +46,7 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str], moment: Mome
         yield from (_comment(f"  {table};") for table in plan.published.tables)
         yield from (_comment(f"  what step {number} does") for number in plan.published.steps)
     yield from (_comment(f"Left to a person: {' '.join(each.split())}") for each in plan.refusals)
+    yield from (_comment(f"Left out: {left.slug}:{left.object}, {left.why}") for left in plan.left)
     yield "\\set ON_ERROR_STOP on"
     if why := undecided(plan):
         yield from _statement(render, _failing(why))
@@ -63,7 +64,8 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str], moment: Mome
     yield "\\endif"
     yield from _body(plan, render, moment)
     yield "COMMIT;"
-    yield f"\\echo 'Done: {len(plan.steps)} steps. Prove it with: fixer check --deep'"
+    left = "; what is left out, named at the top of this script, remains" if plan.left else ""
+    yield f"\\echo 'Done: {len(plan.steps)} steps{left}. Prove it with: fixer check --deep'"
 
 
 _BACK = "If the fault is back, make a new script with fixer plan --sql."
