@@ -1,21 +1,22 @@
 """A table does not INHERIT from one of the contract's choice.
 
 Costs: a query of the other table misses its rows, and what changes the columns of that one leaves its own as they are.
-Cure: a table that is created INHERITs at once. A person decides about one that stands, because its rows would show in
-the other as well, and if the other has a column, a type or a check that the contract does not know.
+Cure: a table that is created, or holds no row, INHERITs. A person decides about one with rows, because those would show
+in the other as well, and if the other has a column, a type or a check that the contract does not know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
-from fixer.model.finding import Finding
-from fixer.model.schema import Schema
+from fixer.model.finding import Finding, Probe
+from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
@@ -23,7 +24,8 @@ from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.by_hand import of_another
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.conditions import meaning
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -46,17 +48,25 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfParent]]:
         for parent in wanted.parents:
             if parent not in table.parents and parent in actual.tables and actual.tables[parent].is_table:
                 message = f"{table.name.name} should INHERIT from {parent.name}, does not"
-                yield Finding(SLUG, POINT, OfParent(table.name, parent), message, aspect=str(parent))
+                asks = None if table.created else partial(_rows, table)
+                yield Finding(SLUG, POINT, OfParent(table.name, parent), message, aspect=str(parent), asks=asks)
+
+
+def _rows(table: Table) -> Probe:
+    """Return the probe for the rows that would show in another table as well: whether there are some, or how many."""
+    some = SQL("(SELECT t.tableoid, t.ctid FROM {} LIMIT {}) AS t").format(q.rows_of(table), Literal(COUNTED))
+    return Probe(some, SQL("true"), shared=False)
 
 
 def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Repair:
-    """Let a table INHERIT that the plan creates; refuse for one that stands, whose rows would show twice."""
+    """Let a table INHERIT that the plan creates, or that is empty; refuse for one whose rows would show twice."""
     table, parent = actual.tables[finding.table], actual.tables[finding.about.parent]
     action = SQL("INHERIT {}").format(q.name(parent.name))
-    if not table.created:
-        spelt = ".".join(map(as_needed, table.name))
-        of = ".".join(map(as_needed, parent.name))
-        return refuse(f"queries of {parent.name.name} would show its rows too: ALTER TABLE {spelt} INHERIT {of}")
+    if not table.created and (finding.rows or not _may_follow(table, parent, actual, contract)):
+        spelt, of = (".".join(map(as_needed, each.name)) for each in (table, parent))
+        why = f"queries of {parent.name.name} would show its rows too"
+        why = why if finding.rows else f"it has to have the columns, NOT NULLs and checks of {parent.name.name} first"
+        return refuse(f"{why}: ALTER TABLE {spelt} INHERIT {of}")
     if parent.parted_by or parent.part_of:
         return refuse(f"{parent.name.name} is partitioned, or a partition, from which none can INHERIT")
     if not parent.owned:
@@ -71,6 +81,25 @@ def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Re
         return refuse(f"{which} stays {apart[0].full_type}, and none INHERITs it as {type_}: settle that first")
     title = f"make {table.name.name} INHERIT from {parent.name.name}"
     return Repair.of((alter(Phase.HEIRS, table.name, title, action, touches=(parent.name,)),))
+
+
+def _may_follow(table: Table, parent: Table, actual: Schema, contract: Contract) -> bool:
+    """Return whether a table will have all that INHERIT asks: columns, NOT NULLs and checks like those above it."""
+    if table.parted_by or table.part_of or table.name in {parent.name, *actual.above(parent.name)}:
+        return False
+    wanted, own = contract.tables[table.name], {check.name: check for check in table.checks}
+    for column in parent.columns.values():
+        mine, meant = table.columns.get(column.name), wanted.columns.get(column.name)
+        if not (mine and meant and (mine.full_type, mine.generated) == (column.full_type, column.generated)):
+            return False
+        if column.not_null and not (mine.not_null or meant.not_null):
+            return False
+    for check in (check for check in parent.checks if not check.no_inherit):
+        named = own.get(check.name)
+        alike = [each for each in own.values() if meaning(each.expression) == meaning(check.expression)]
+        if (named and named not in alike) or (alike and not named):  # else it is added under this name
+            return False
+    return True
 
 
 def events() -> sa.MetaData:
@@ -96,6 +125,9 @@ EVENT_ROWS = (
 SPECIMENS = (
     Specimen(
         "an heir of an heir", "ALTER TABLE latest NO INHERIT late", manual=True, contract=events, setup=EVENT_ROWS
+    ),
+    Specimen(
+        "an empty one", "ALTER TABLE latest NO INHERIT late; DELETE FROM latest", contract=events, setup=EVENT_ROWS
     ),
 )
 NEAR_MISSES = (
