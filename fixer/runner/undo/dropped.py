@@ -129,7 +129,7 @@ def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Compo
     name, is_ = Identifier(column.name), column.detail
     if was is None:  # it is dropped later, after rows are back that may have no value for it
         if is_["default"] is not None and not is_["generated"]:  # which may call the sequence of another such column
-            yield alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name))
+            yield _without_default(now, column)
         if is_["not_null"] and not is_["identity"] and column.of in now.relations & then.relations:
             yield _null_allowed(now, column)
         return
@@ -141,6 +141,11 @@ def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Compo
         yield alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=only)
     if is_["not_null"] and not old["not_null"]:
         yield _null_allowed(now, column)
+
+
+def _without_default(now: Definitions, column: Item) -> Composable:
+    table = Literal(q.quoted(now.table(column.of)))
+    return q.block("columns/default_dropped", table=table, column=Literal(column.name))
 
 
 def _null_allowed(now: Definitions, column: Item) -> Composable:
