@@ -33,6 +33,10 @@ def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str =
     return Ordeal(case, mode, superuser).breaches()
 
 
+# Classes whose repair may let a sequence of old count again.
+_COUNTING = {"missing-generator", "shared-sequence", "missing-table", "missing-column", "missing-key-column", "text-key"}
+
+
 @dataclass
 class Ordeal:
     """The repair of a broken database, tried by the laws; `end` says how it ended, `undone` whether undo came about.
@@ -123,8 +127,7 @@ class Ordeal:
         left = [f for f in plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
         kept = ["warning rogue-unique:"] if any(f.slug == "wrong-primary-key" for f in plan.findings) else []
         # A sequence that counts again may be near its end already.
-        counts = {"missing-generator", "shared-sequence"} & {f.slug for f in plan.findings}
-        kept += ["warning ending-sequence:"] if counts else []
+        kept += ["warning ending-sequence:"] if _COUNTING & {f.slug for f in plan.findings} else []
         slugs, columns = (*kept, *(f"warning {f.slug}:" for f in left)), [each.column for each in left if each.column]
         lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
         lost = [b for b in lost if '"pgmend domain ' not in b]  # a domain holds what its base type does
