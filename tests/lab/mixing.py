@@ -34,7 +34,9 @@ def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str =
 
 
 # Classes whose repair may let a sequence of old count again.
-_COUNTING = {"missing-generator", "shared-sequence", "missing-table", "missing-column", "missing-key-column", "text-key"}
+_COUNTING = frozenset(
+    {"missing-generator", "shared-sequence", "missing-table", "missing-column", "missing-key-column", "text-key"}
+)
 
 
 @dataclass
