@@ -40,6 +40,7 @@ _OLD_KEY = "\0key"  # no column: the primary key that a table has and the contra
 _RIGHTS = "\0rights"  # no column: those on a table as such, which need nothing but the table
 # What no repair depends on: a trigger is switched off while one writes rows; the application's rights are not ours.
 _ASIDE = ("swallowing-trigger", "lost-grants")
+_OF_CELLS = ("null-rows", "broken-check")  # what is wrong with a row by its own cells
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
@@ -57,6 +58,15 @@ def left_out(
         now = [_left_with(finding, held) for finding in chosen]
         grown, chosen = now != chosen, now
     return chosen
+
+
+def keeping(future: Schema, found: Iterable[Finding], choice: Choice, accepted: Sequence[Accepted] = ()) -> Schema:
+    """Return the schema that knows of which faults rows stay, because a person chose so: no other repair sees them."""
+    for finding in found:
+        if finding.slug in _OF_CELLS and (choice.leaves_out(finding) or _accepted(finding, accepted).left_out):
+            table, name = future.tables[finding.table], finding.object.removeprefix(f"{finding.table}.")
+            future = future.with_table(replace(table, kept_faults=table.kept_faults | {name}))
+    return future
 
 
 def _accepted(finding: Finding, accepted: Sequence[Accepted]) -> Finding:

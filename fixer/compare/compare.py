@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 
 from fixer import defects
-from fixer.compare.choosing import judged, left_out, see_that_they_exist
+from fixer.compare.choosing import judged, keeping, left_out, see_that_they_exist
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.identity import told_apart
 from fixer.compare.reading import WARY_PROBES, Doubts, Measure, Reading, remembered
@@ -111,6 +111,7 @@ def _compared(
             knowing = replace(actual, session=rights(actual.session))
             future, actual = knowing if future is actual else replace(future, session=knowing.session), knowing
         future = stood(future, [finding for _, finding in counted])
+        future = keeping(future, (finding for _, finding in counted), choice, contract.accepted)
         found = [
             (defect, replace(finding, repair=_repair(defect, finding, future, known))) for defect, finding in counted
         ]

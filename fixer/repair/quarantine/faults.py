@@ -57,12 +57,13 @@ def own_faults(mover: Mover, table: QName) -> Iterator[Fault]:
 def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
     """Yield why rows of a table will go for what their cells hold."""
     wanted, found = mover.contract.tables[table], mover.actual.tables[table]
-    for check in wanted.checks:
+    for check in (check for check in wanted.checks if check.name not in found.kept_faults):
         there = stands(check, found)
         if not (there and there.validated) and all(_is_final(mover, table, column) for column in check.columns):
             yield SQL("({}) IS FALSE").format(over_row(check, found)), Literal(f"it breaks CHECK {spelt(check)}")
     for column in wanted.columns.values():
-        open_ = column.not_null and column.name in found.columns and not found.columns[column.name].not_null
+        judged = column.name in found.columns and column.name not in found.kept_faults
+        open_ = column.not_null and judged and not found.columns[column.name].not_null
         in_key = wanted.primary_key and column.name in wanted.primary_key.columns  # null-key numbers these
         numbered = in_key or column.generates  # as null-rows does those
         if open_ and not numbered and mover.contract.value_for(table, column) is None:

@@ -1,0 +1,40 @@
+"""What is left out by choice is no reason for another repair: rows whose fault stays keep those below them, too."""
+
+from __future__ import annotations
+
+import pytest
+
+import fixer
+from fixer.model.plan import MODES
+from lab.database import all_of, differences, lent
+from lab.laboratory import VERSIONS, Laboratory
+
+WANTED = """
+CREATE TABLE p (id integer PRIMARY KEY, x integer NOT NULL, y integer CONSTRAINT positive CHECK (y > 0));
+CREATE TABLE c (id integer PRIMARY KEY, n text UNIQUE, p_id integer REFERENCES p)
+"""
+FOUND = """
+CREATE TABLE p (id integer PRIMARY KEY, x integer, y integer);
+CREATE TABLE c (id integer PRIMARY KEY, n text, p_id integer REFERENCES p);
+INSERT INTO p VALUES (1, {}, {}), (2, 2, 2); INSERT INTO c VALUES (1, 'a', 1), (2, 'a', 2)
+"""
+LEFT = {"null-rows:public.p.x": ("NULL", "1"), "broken-check:public.p.positive": ("1", "-1")}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("left", LEFT)
+def test_a_row_goes_for_no_fault_that_stays(laboratory: Laboratory, left: str, mode: str) -> None:
+    """Of the two that share a text, the first stays, although its row of p would go if that were repaired."""
+    server = laboratory.server(max(VERSIONS))
+    with lent(server, None) as model, lent(server, None) as database:
+        model.run(WANTED)
+        database.run(FOUND.format(*LEFT[left]))
+        before = all_of(database)
+        run = fixer.apply(database.dsn, model.dsn, mode=mode, allow_hazards="all", skip=(left,))
+        reasons = database.run("SELECT reason FROM fixer_quarantine.c")
+
+        assert (database.ask("SELECT count(*) FROM p"), database.ask("SELECT id FROM c")) == (2, 1)
+        assert [reason.startswith("of the rows that share its (n)") for (reason,) in reasons] == [True]
+        assert run.run is not None
+        fixer.undo(database.dsn, run.run)
+        assert differences(before, database) == []
