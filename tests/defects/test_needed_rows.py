@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Identity, Index, Integer, MetaData, String, Table, func
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    func,
+)
 
 from fixer.errors import NeedsPermission
 from fixer.model.defect import Specimen
@@ -63,6 +75,31 @@ def test_other_rows_go_although_a_default_row_stays(laboratory: Laboratory) -> N
         case.break_(GOES["an orphan"].replace("id = 1", "id = 2"))
 
         assert sum(case.apply(allow_hazards="all").plan.moves.values()) == 1
+
+
+def marks() -> MetaData:
+    """Return a contract of a default row that is told by bytes."""
+    metadata = MetaData()
+    Table("rooms", metadata, Column("id", Integer, primary_key=True))
+    code, room = Column("code", LargeBinary, unique=True), Column("room", Integer, ForeignKey("rooms.id"))
+    key = Column("id", Integer, primary_key=True)
+    Table("marks", metadata, key, code, room, info={"default_rows": [{"code": b"\x01"}]})
+    return metadata
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_default_row_is_known_although_its_column_stays_of_another_type(laboratory: Laboratory, mode: str) -> None:
+    rows = r"INSERT INTO rooms VALUES (1); INSERT INTO marks (code, room) VALUES ('\x01', 1), ('\x02', 1)"
+    with laboratory.database(18, Specimen("marks", "", contract=marks, setup=rows)) as case:
+        case.break_(
+            "ALTER TABLE marks DROP CONSTRAINT marks_room_fkey; UPDATE marks SET room = 77;"
+            "ALTER TABLE marks ALTER code TYPE text USING code::text"
+        )
+        before = case.state(dumped=True)
+
+        with pytest.raises(NeedsPermission, match=r"the default row code .* of public\.marks would go"):
+            case.apply(mode=mode, allow_hazards="all", skip=("wrong-type:public.marks.code",))
+        assert before.changed(case.observer) == []
 
 
 def shelves() -> MetaData:

@@ -26,7 +26,7 @@ from fixer.repair.default_rows import described
 from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Literal
 
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
@@ -145,7 +145,7 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
     asked, each = [*_needs(steps, comparison)], []
     for number, (step, row, identity) in enumerate(asked):
         table = comparison.future.tables[step.table]
-        same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
+        same = q.all_of(_has(table, comparison.contract.tables[step.table], column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
         rows = today.read(those, step)
@@ -165,8 +165,15 @@ def _needs(steps: Iterable[Step], comparison: Comparison) -> Iterator[tuple[Step
         table = future.tables.get(step.table) if step.effect.moves and step.table in contract.hints else None
         for row in contract.hints[step.table].default_rows if table else ():
             identity = identity_of(contract, step.table, row)
-            if table and all(_is_settled(table, contract.tables[step.table], column) for column in identity):
+            if table and all(_is_told(table, contract.tables[step.table], column) for column in identity):
                 yield step, row, identity
+
+
+def _has(table: Table, wanted: Table, column: str, value: Composable) -> Composed:
+    """Return the condition that a column has a value; where it stays of another type, that its text is that one's."""
+    if _is_settled(table, wanted, column):
+        return q.is_value(table, column, value)
+    return SQL("{}::text = ({})::{}::text").format(q.column(column), value, SQL(wanted.columns[column].full_type))
 
 
 def _coming(comparison: Comparison) -> Iterator[tuple[QName, DefaultRow]]:
@@ -178,6 +185,13 @@ def _coming(comparison: Comparison) -> Iterator[tuple[QName, DefaultRow]]:
                 c for key in comparison.contract.foreign_keys() if key.target == about.table for c in key.target_columns
             }
             yield about.table, {name: value for name, value in about.row.items() if name in keys}
+
+
+def _is_told(table: Table, wanted: Table, column: str) -> bool:
+    """Return whether a column can be compared with values of the contract: it has their type, or keeps its own."""
+    found, meant = table.columns.get(column), wanted.columns[column]
+    stays = found and not found.added and found.now is None
+    return bool(stays) and (_is_settled(table, wanted, column) or not (meant.home or meant.enum or meant.labels))
 
 
 def _is_settled(table: Table, wanted: Table, column: str) -> bool:
