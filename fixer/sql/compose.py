@@ -47,8 +47,8 @@ def columns(of: Iterable[str], alias: str = "t") -> Composed:
 
 
 def all_of(conditions: Iterable[Composable]) -> Composed:
-    """Return the conjunction of conditions."""
-    return SQL(" AND ").join(conditions)
+    """Return the conjunction of conditions; of none, what is true of every row."""
+    return SQL(" AND ").join([*conditions] or [SQL("true")])
 
 
 def any_of(conditions: Iterable[Composable]) -> Composed:
