@@ -13,8 +13,6 @@ from fixer.model.step import Hazard, Phase, Repair, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 
-_ALL = "f"  # pg_class.relreplident where all columns tell a row
-
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
     """Return the reason why a repair cannot run; empty if it can."""
@@ -138,7 +136,7 @@ def _numbers_with_others(step: Step, table: Table, future: Schema) -> str:
     return ""
 
 
-def left_out(generated: str, table: Table) -> list[str]:
+def leaves_out(generated: str, table: Table) -> list[str]:
     """Return the generated columns that a publication leaves out; then all columns tell no rows (PostgreSQL 18)."""
     kinds = {"n": ("s", "v"), "s": ("v",)}.get(generated, ())
     return [column.name for column in table.columns.values() if column.generated in kinds]
@@ -163,8 +161,8 @@ def _untold_by_all(step: Step, table: Table, then: Table) -> str:
     `then` is the table with the columns that it will have.
     """
     mute = (each for each in table.obstacles if isinstance(each, MutePublication) and not each.columns)
-    for each in (each for each in mute if each.told_by == _ALL):
-        if out := left_out(each.generated, then):
+    for each in (each for each in mute if each.by_all):
+        if out := leaves_out(each.generated, then):
             return f"the publication {each.name} {cannot_tell(each.name, out, step.table)}"
     return ""
 
@@ -185,10 +183,10 @@ def untold(step: Step, table: Table, *, keyed: bool = True) -> str:
                 f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
                 " repaired"
             )
-        if each.told_by == _ALL:
+        if each.by_all:
             continue
         if step.phase < Phase.INDEXES or each.told_by != "d" or not keyed:  # the primary key identifies no row then
-            if out := left_out(each.generated, table):
+            if out := leaves_out(each.generated, table):
                 return f"the publication {each.name} {cannot_tell(each.name, out, step.table)}"
             whose = "for each of its partitions, ALTER TABLE …" if table.kind == "p" else None
             way = whose or f"ALTER TABLE {q.quoted(step.table)}"

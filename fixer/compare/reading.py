@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from heapq import nsmallest
 from operator import itemgetter
 
-from fixer.model.finding import Finding, Guaranteed
+from fixer.model.finding import Finding, Guaranteed, made
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 from fixer.model.values import dataclass
@@ -56,7 +56,7 @@ class Reading:
         self.unread.subtract(finding.table for _, _, finding in first if finding.of_constraint)
         kept += [(number, finding) for _, number, finding in first]
         ordered = (finding for _, finding in sorted(kept, key=itemgetter(0)))
-        return [each.made() if isinstance(each, Guaranteed) else each for each in ordered]
+        return [*map(made, ordered)]
 
     def worth(self, candidates: Sequence[Finding], future: Schema) -> set[int]:
         """Return the id() of each vouched candidate whose rows are to be read all the same."""

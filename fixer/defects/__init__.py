@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
-from fixer.model.finding import Finding, Guaranteed
+from fixer.model.finding import Finding, Guaranteed, made
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Code
 from fixer.model.step import Repair
@@ -95,8 +95,7 @@ def _class_in(module: ModuleType) -> DefectClass:
 
 def detected(defect: DefectClass, actual: Schema, contract: Contract) -> Iterator[Finding]:
     """Yield what a class detects, each finding made."""
-    for each in defect.detect(actual, contract):
-        yield each.made() if isinstance(each, Guaranteed) else each
+    yield from map(made, defect.detect(actual, contract))
 
 
 def mutations(contract: Contract) -> dict[str, list[Composable]]:

@@ -44,8 +44,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck] | Gu
         found = stands(check, table)
         if found and found.enforced and not check.validated:
             continue  # the contract has it NOT VALID too: it is for new rows
-        told = partial(_told, check, table.name, actual, vouched=bool(found and found.validated))
-        yield Guaranteed(SLUG, table.name, told) if found and found.validated else told()
+        vouched = bool(found and found.validated)
+        told = partial(_told, check, table.name, actual, vouched=vouched)
+        yield Guaranteed(SLUG, table.name, told) if vouched else told()
 
 
 def _told(check: Check, table: QName, actual: Schema, *, vouched: bool) -> Finding[OfCheck]:

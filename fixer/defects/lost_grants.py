@@ -34,7 +34,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
         yield from _shut(actual.application, contract)
         for wanted, table in walk.tables(actual, contract, alike=True):
             if table.is_table:
-                owner = table.owner or (actual.session.role if actual.session else "")
+                owner = table.owner or actual.maker
                 called = [*_called(wanted, table, actual, contract)]
                 yield from _of_table(wanted, table, actual.application, owner, called)
 

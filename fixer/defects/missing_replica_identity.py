@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SLUG = "missing-replica-identity"
 POINT = 5
 STAGE = Stage.PARTS
-_KEYED, _NAMED, _ALL = "d", "i", "f"  # pg_class.relreplident: by the primary key, a named index, all columns
+_KEYED, _NAMED = "d", "i"  # pg_class.relreplident: by the primary key, by an index that is named
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
@@ -45,7 +45,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
 
 def _is_there(wanted: Table, publication: MutePublication) -> bool:
     """Return whether all columns tell its rows, or the primary key of the contract is all that lacks."""
-    keyed = publication.told_by == _ALL or (publication.told_by == _KEYED and wanted.primary_key is not None)
+    keyed = publication.by_all or (publication.told_by == _KEYED and wanted.primary_key is not None)
     return not publication.columns and keyed
 
 

@@ -209,4 +209,9 @@ class Guaranteed(NamedTuple):
         return True
 
 
+def made(each: Finding | Guaranteed) -> Finding:
+    """Return a finding, which is made now if it was guaranteed."""
+    return each.made() if isinstance(each, Guaranteed) else each
+
+
 Counter = Callable[[Sequence[Probe]], Sequence[Count]]

@@ -215,13 +215,18 @@ class MutePublication(_Spelt):
 
     `columns` are those of the replica identity that it leaves out, and others that it filters by. Without any, the
     table has no replica identity: `told_by` says where it is looked for, as pg_class.relreplident does; or all columns
-    are, which only tell rows if it publishes the `generated` ones among them (see `leaves_out`).
+    are, which only tell rows if it publishes the `generated` ones among them (see compare.feasibility.leaves_out).
     """
 
     name: str
     columns: Columns
     told_by: str = "d"
     generated: str = ""
+
+    @property
+    def by_all(self) -> bool:
+        """Whether all columns tell a row."""
+        return self.told_by == "f"
 
     @property
     def _facts(self) -> _Facts:
@@ -233,7 +238,7 @@ class ToldByKey(_Spelt):
     """A publication that identifies the rows that are changed or deleted by the primary key alone.
 
     `parts` are the partitions for which it does, in SQL; none if the table holds its rows itself. `whole` is whether
-    it publishes all rows with all columns, but for `generated` ones (see `leaves_out`).
+    it publishes all rows with all columns, but for `generated` ones (see compare.feasibility.leaves_out).
     """
 
     name: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.model.step import Hazard, Phase, Step
-from fixer.repair.conversion.spellings import InOneGo, told_together
+from fixer.repair.conversion.spellings import InOneGo, Kept
 from fixer.repair.rows import filling
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -19,7 +19,7 @@ def merged(steps: Iterable[Step]) -> Iterator[Step]:
         if waiting and waiting.action and step.action and _goes_with(waiting, step):
             waiting = _joined(waiting, step, SQL("{},\n    {}").format(waiting.action, step.action))
             continue
-        if waiting and (both := told_together(waiting, step) or _in_one_go(waiting, step)):
+        if waiting and _known_by_all(waiting, step) and (both := _told_together(waiting, step)):
             waiting = both
             continue
         if waiting and waiting.fills and step.fills and waiting.table == step.table:
@@ -49,19 +49,22 @@ def _joined(one: Step, other: Step, action: Composable) -> Step:
     )
 
 
-def _in_one_go(one: Step, other: Step) -> Step | None:
-    """Return two conversions of a table at one go as one, where no key knows the rows whose spelling both keep."""
-    if not (isinstance(one.sql, InOneGo) and isinstance(other.sql, InOneGo)) or one.table != other.table:
+def _known_by_all(one: Step, other: Step) -> bool:
+    """Return whether both keep spellings of one table whose rows no key knows: one image has to tell all of them."""
+    return one.table == other.table and all(each.shape.respells and not each.shape.known_by for each in (one, other))
+
+
+def _told_together(one: Step, other: Step) -> Step | None:
+    """Return one step for two images, or for two conversions at one go; None for others."""
+    mine, theirs, both = one.sql, other.sql, _both(one, other)
+    respells = one.shape.respells + other.shape.respells
+    if isinstance(mine, Kept) and isinstance(theirs, Kept):
+        kept = Kept(mine.row, [*mine.spellings, *theirs.spellings], ())
+        return replace(both, sql=kept, shape=replace(one.shape, respells=respells))
+    if not (isinstance(mine, InOneGo) and isinstance(theirs, InOneGo)):
         return None
-    if not (one.shape.respells and other.shape.respells) or one.shape.known_by or other.shape.known_by:
-        return None
-    around = list(merged(sorted([*one.sql.steps, *other.sql.steps], key=lambda step: step.phase)))
-    shape = replace(
-        one.shape,
-        respells=one.shape.respells + other.shape.respells,
-        reverts=one.shape.reverts + other.shape.reverts,
-    )
-    both = _both(one, other)
+    around = list(merged(sorted([*mine.steps, *theirs.steps], key=lambda step: step.phase)))
+    shape = replace(one.shape, respells=respells, reverts=one.shape.reverts + other.shape.reverts)
     changes = one.effect.changes + other.effect.changes
     return replace(both, sql=InOneGo(around), shape=shape, effect=replace(both.effect, changes=changes))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer.compare.feasibility import cannot_tell, left_out
+from fixer.compare.feasibility import cannot_tell, leaves_out
 from fixer.model.obstacle import ToldByKey
 from fixer.model.report import Comparison
 from fixer.model.step import Phase, Shape, Step
@@ -41,7 +41,7 @@ def untellable(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
                     " which are changed while the primary key is replaced: take the table out of it until it is"
                     " repaired"
                 )
-            elif out := left_out(each.generated, comparison.future.tables[name]):
+            elif out := leaves_out(each.generated, comparison.future.tables[name]):
                 yield f"the publication {each.name} {cannot_tell(each.name, out, name)}"
 
 

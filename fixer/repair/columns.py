@@ -163,6 +163,11 @@ def counter_of(column: Column, contract: Contract) -> Sequence | None:
     return contract.schema.sequences.get(column.sequence) if column.sequence else None
 
 
+def serial_of(column: Column, contract: Contract) -> Sequence | None:
+    """Return the sequence of the contract by which a column counts that is no identity."""
+    return None if column.identity else counter_of(column, contract)
+
+
 def stands_apart(sequence: Sequence, contract: Contract) -> bool:
     """Return whether a sequence is created by itself, and not along with the column that counts by it and owns it."""
     table, column = sequence.owned_by or (None, "")

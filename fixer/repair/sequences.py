@@ -101,7 +101,7 @@ def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
 
 def unknown(sequence: Sequence, actual: Schema) -> Repair:
     """Return the refusal that asks for the right to read a sequence."""
-    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
+    schema, role = as_needed(sequence.name.schema), as_needed(actual.maker)
     grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
     return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
@@ -249,7 +249,7 @@ def choose(
     both belong to one role.
     """
     column, there = wanted_column.name, actual.tables.get(table)
-    owner = there.owner if there else owner or (actual.session.role if actual.session else "")
+    owner = there.owner if there else owner or actual.maker
     found = there.columns.get(column) if there else None
     end = MAXIMA[_widest(wanted_column.type, *([found.type] if found else ()))]
     wanted = wanted_column.sequence or QName(table.schema, f"{table.name}_{column}_seq")

@@ -217,6 +217,11 @@ class Schema:
         """Yield the tables that INHERIT from a table."""
         yield from (each for each in self.tables.values() if table in each.parents)
 
+    @property
+    def maker(self) -> str:
+        """The role that makes what is created: that of the session, empty if there is none."""
+        return self.session.role if self.session else ""
+
     def above(self, table: QName) -> set[QName]:
         """Return the tables from which a table INHERITs, up to the highest."""
         known, near = set[QName](), {table}

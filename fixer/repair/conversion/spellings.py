@@ -91,19 +91,3 @@ def in_one_go(convert: Step, around: Sequence[Step]) -> Step:
         known_by=kept[0].shape.known_by if kept else (),
     )
     return replace(convert, sql=InOneGo(around), action=None, shape=shape)
-
-
-def told_together(one: Step, other: Step) -> Step | None:
-    """Return the step that keeps the spellings of two; None where a key knows the rows, or they are of two tables."""
-    mine, theirs = one.sql, other.sql
-    if not (isinstance(mine, Kept) and isinstance(theirs, Kept)) or one.table != other.table:
-        return None
-    if one.shape.known_by or other.shape.known_by:
-        return None
-    return replace(
-        one,
-        title=f"{one.title}; {other.title}",
-        sql=Kept(mine.row, [*mine.spellings, *theirs.spellings], ()),
-        shape=replace(one.shape, respells=one.shape.respells + other.shape.respells),
-        slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
-    )

@@ -11,7 +11,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
-from fixer.repair.columns import calls
+from fixer.repair.columns import calls, serial_of
 from fixer.repair.counting.attaching import let_count, let_count_by, own
 from fixer.repair.counting.options import is_plain
 from fixer.repair.owners import belonging
@@ -45,7 +45,7 @@ class Coming:
 
 def coming(table: QName, column: Column, owner: str, actual: Schema, contract: Contract) -> Coming:
     """Return how a column is created in a table of this owner: by SERIAL only where that says all of it."""
-    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
+    sequence = serial_of(column, contract)
     if sequence is None:
         return Coming(table, column, serial=ddl.is_serial(column))
     if sequence.owned_by is None:
@@ -69,7 +69,7 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
 
 def as_counted(table: QName, column: Column, actual: Schema, contract: Contract) -> Column:
     """Return a column to come as it will count: by the sequence that it gets, whatever the contract calls that."""
-    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
+    sequence = serial_of(column, contract)
     if sequence is None or sequence.owned_by != (table, column.name):
         return column
     owner = actual.owner_of_most(contract.tables)
@@ -87,6 +87,6 @@ def attached(counters: Iterable[Coming], made: Table, owner: str, actual: Schema
 
 def _is_kept_from_counting(made: Table, owner: str, actual: Schema) -> bool:
     """Return whether the application's role may insert into a table to come, but not count by the sequences of it."""
-    role, by, schema = actual.application, owner or (actual.session.role if actual.session else ""), made.name.schema
+    role, by, schema = actual.application, owner or actual.maker, made.name.schema
     counts = ("USAGE ON SEQUENCES", "UPDATE ON SEQUENCES")
     return bool(role and role.gets("INSERT", schema, by) and not any(role.gets(each, schema, by) for each in counts))

@@ -10,6 +10,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, RefusalError
 from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
+from fixer.repair.columns import serial_of
 from fixer.repair.counting.attaching import let_count_by, wire
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import advance
@@ -90,7 +91,7 @@ def _elder(table: QName, column: str, actual: Schema, contract: Contract) -> Eld
 
 
 def _owner(table: QName, column: Column, contract: Contract) -> tuple[QName, str] | None:
-    sequence = contract.schema.sequences.get(column.sequence) if column.sequence and not column.identity else None
+    sequence = serial_of(column, contract)
     owner = sequence.owned_by if sequence else None
     return owner if owner and owner[0] != table and owner[0] in contract.tables else None
 

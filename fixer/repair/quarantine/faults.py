@@ -57,9 +57,10 @@ def own_faults(mover: Mover, table: QName) -> Iterator[Fault]:
 def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
     """Yield why rows of a table will go for what their cells hold."""
     wanted, found = mover.contract.tables[table], mover.actual.tables[table]
-    for check in (check for check in wanted.checks if check.name not in found.kept_faults):
+    for check in wanted.checks:
         there = stands(check, found)
-        if not (there and there.validated) and all(_is_final(mover, table, column) for column in check.columns):
+        stays = check.name in found.kept_faults or (there and there.validated)
+        if not stays and all(_is_final(mover, table, column) for column in check.columns):
             yield SQL("({}) IS FALSE").format(over_row(check, found)), Literal(f"it breaks CHECK {spelt(check)}")
     for column in wanted.columns.values():
         judged = column.name in found.columns and column.name not in found.kept_faults

@@ -12,7 +12,6 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.settings import SAFELY
 from fixer.errors import UndoRefused
-from fixer.model.choice import ONLINE
 from fixer.model.plan import PlannedStep, step_from_json
 from fixer.model.run import PastRun
 from fixer.model.table import QName
@@ -132,13 +131,11 @@ def begun(cursor: Cursor) -> tuple[int, PlannedStep] | None:
     )
     if not (cursor.fetchone() or (False,))[0]:
         return None
-    query = "SELECT id FROM {} WHERE mode = %s AND finished_at IS NULL AND undone_by IS NULL ORDER BY id"
-    cursor.execute(SQL(query).format(RUN), (ONLINE,))
-    for (run,) in cursor.fetchall():
+    for past in (past for past in reversed(history(cursor)) if past.interrupted):
         with suppress(UndoRefused):  # of another version: nobody knows what it began
-            done, _ = _steps(cursor, run)
+            done, _ = _steps(cursor, past.run)
             for step in left_open(each.step for each in done):
-                return run, step
+                return past.run, step
     return None
 
 

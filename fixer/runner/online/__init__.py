@@ -37,7 +37,7 @@ from fixer.runner.online.pace import Pace, Pacer
 from fixer.runner.online.rehearsal import rehearse
 from fixer.runner.online.steps import Standing, Work, at_once
 from fixer.runner.online.transactions import Transactions
-from fixer.runner.online.verify import begin, close, finish, prove_again, widen
+from fixer.runner.online.verify import begin, finish, settle, widen
 from fixer.runner.preflight import naming, permit
 
 ROUNDS = 12  # most plans of one call; each repairs what came in during the one before
@@ -113,8 +113,7 @@ def _carry_out(
         report, unsettled = Report(plan.target, found), found.unsettled(left)
         further = replan(report) if replan else None
         if not unsettled and not (further and further.steps):
-            prove_again(work, standing)
-            close(work, standing)
+            settle(work, standing)
             return finish(work, standing, plan, report)
         reason, stands = ending.reason or _broken(unsettled), transactions.stands()
         if further is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer import introspect
@@ -63,13 +63,20 @@ def widen(transactions: Transactions, standing: Standing, plan: Plan) -> None:
     standing.relations |= relations | was.relations | own.keys()
 
 
-def prove_again(work: Work, standing: Standing) -> None:
-    """Validate constraints that were valid before the run, and that an interrupted or abandoned plan left NOT VALID."""
+def settle(work: Work, standing: Standing) -> None:
+    """End what interrupted or abandoned plans left open: constraints NOT VALID, a replica identity for a while."""
     transactions = work.transactions
     with transactions.short() as cursor:
-        before = _account(reading.account(cursor, transactions.run)).before
+        account = _account(reading.account(cursor, transactions.run))
         now = transactions.defined(cursor, standing.relations)
-    for left in _left_unproved(before or Definitions(), now):
+    _prove_again(work, standing, account.before or Definitions(), now)
+    _close(work, standing, reading.left_open(each.step for each in account.steps))
+
+
+def _prove_again(work: Work, standing: Standing, before: Definitions, now: Definitions) -> None:
+    """Validate constraints that were valid before the run, and are not now."""
+    transactions = work.transactions
+    for left in _left_unproved(before, now):
         standing.offset += 1
         table = now.table(left.of)
         sql = SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(q.name(table), Identifier(left.name))
@@ -87,12 +94,9 @@ def prove_again(work: Work, standing: Standing) -> None:
             raise ApplyFailed(f"{step.title}: {broken}. {transactions.stands()}") from None
 
 
-def close(work: Work, standing: Standing) -> None:
-    """End what steps of interrupted or abandoned plans began, such as a replica identity for a while."""
-    transactions = work.transactions
-    with transactions.short() as cursor:
-        done = _account(reading.account(cursor, transactions.run)).steps
-    for begun in reading.left_open(each.step for each in done):
+def _close(work: Work, standing: Standing, left: Iterable[PlannedStep]) -> None:
+    """End what steps began."""
+    for begun in left:
         standing.offset += 1
         title = f"end what step {begun.number} began: {begun.title}"
         sql = begun.shape.closing or ""

@@ -181,8 +181,8 @@ def _aside(past: Past, step: PlannedStep) -> list[str]:
     """Return the columns of a table whose spelling other steps kept: until all are restored, none identifies a row."""
     if not step.shape.respells:
         return []
-    alike = {column for done in past.steps if done.step.table == step.table for column in done.step.shape.respells}
-    return sorted(alike - {*step.shape.respells})
+    respelt = {column for done in past.steps if done.step.table == step.table for column in done.step.shape.respells}
+    return sorted(respelt - {*step.shape.respells})
 
 
 def key_of(key: Iterable[Cell], image: str = "i") -> Composed:
