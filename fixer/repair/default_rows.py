@@ -15,9 +15,9 @@ from fixer.sql.uniques import by_equality
 
 
 def described(table: QName, row: DefaultRow, contract: Contract) -> str:
-    """Return the row by its identity, for people: ``username 'PAPER_TRADER_001'``."""
+    """Return the row by its identity, for people: ``username 'PAPER_TRADER_001'``; one without may be any row."""
     identity = identity_of(contract, table, row)
-    return ", ".join(f"{column} {_spelt(row[column])}" for column in identity)
+    return ", ".join(f"{column} {_spelt(row[column])}" for column in identity) or "of defaults alone"
 
 
 def _spelt(value: Composable) -> str:

@@ -133,7 +133,7 @@ def insert_statement(
     return q.written(
         "rows/insert",
         table=q.name(table),
-        columns=q.names(row),
+        columns=SQL("({})").format(q.names(row)) if row else SQL(""),  # without any, all get their defaults
         values=SQL(", ").join(row.values()),
         match=match,
         mark=likeness(),

@@ -17,9 +17,11 @@ from sqlalchemy import (
     func,
 )
 
+from fixer import undo
 from fixer.errors import NeedsPermission
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
+from lab.hook import ask
 from lab.laboratory import Laboratory
 
 
@@ -100,6 +102,30 @@ def test_a_default_row_is_known_although_its_column_stays_of_another_type(labora
         with pytest.raises(NeedsPermission, match=r"the default row code .* of public\.marks would go"):
             case.apply(mode=mode, allow_hazards="all", skip=("wrong-type:public.marks.code",))
         assert before.changed(case.observer) == []
+
+
+def counters() -> MetaData:
+    """Return a contract of a default row that is all defaults, so that nothing tells it from others."""
+    metadata = MetaData()
+    number = Column("n", Integer, server_default="0")
+    Table(
+        "counters", metadata, Column("id", Integer, Identity(), primary_key=True), number, info={"default_rows": [{}]}
+    )
+    return metadata
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_default_row_that_nothing_tells_apart_is_any_row(laboratory: Laboratory, mode: str) -> None:
+    rows = "INSERT INTO counters DEFAULT VALUES"
+    with laboratory.database(18, Specimen("counters", "", contract=counters, setup=rows)) as case:
+        assert case.check(deep=True).findings == ()
+        case.break_("DELETE FROM counters")
+
+        assert [finding.slug for finding in case.check(deep=True).findings] == ["missing-default-row"]
+        run = case.apply(mode=mode, allow_hazards="all").run
+        assert (case.check(deep=True).findings, run) == ((), 1)
+        undo(case.connection, 1)
+        assert ask(case, "SELECT count(*) FROM counters") == [(0,)]
 
 
 def shelves() -> MetaData:
