@@ -295,5 +295,6 @@ NEAR_MISSES = (
 def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set the sequence of a default that makes codes back to its start."""
     for column in table.columns.values():
-        drawn = DRAW.findall(column.default or "") if not column.sequence else []
+        coded = table.has_key_on((column.name,)) and not column.sequence
+        drawn = DRAW.findall(column.default or "") if coded else []
         yield from (SQL("SELECT setval({}, 1, false)").format(Literal(name.replace("''", "'"))) for name in drawn)
