@@ -45,6 +45,51 @@ GROUPS = (
     "INSERT INTO members (group_id) VALUES ('one'), ('two'), ('two');"
 )
 
+
+def staff() -> sa.MetaData:
+    """Return a contract in which the keys of employees and managers are those of people: joined table inheritance."""
+    import sqlalchemy as sa
+
+    def is_a(above: str) -> sa.Column[int]:
+        return sa.Column("id", sa.ForeignKey(f"{above}.id"), primary_key=True)
+
+    metadata = sa.MetaData()
+    sa.Table("people", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    sa.Table("employees", metadata, is_a("people"), sa.Column("desk", sa.Text))
+    sa.Table("managers", metadata, is_a("employees"))
+    employee: sa.Column[int] = sa.Column("employee_id", sa.ForeignKey("employees.id"), nullable=False, unique=True)
+    sa.Table("badges", metadata, sa.Column("id", sa.Integer, primary_key=True), employee)
+    return metadata
+
+
+def desks() -> sa.MetaData:
+    """Return a contract whose keys count and are those of another table."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("rooms", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    counts = sa.Column("id", sa.Integer, sa.Identity(), sa.ForeignKey("rooms.id"), primary_key=True)
+    sa.Table("desks", metadata, counts, sa.Column("name", sa.Text))
+    return metadata
+
+
+DESKS = "INSERT INTO rooms (name) VALUES ('a'), ('b'), ('c'); INSERT INTO desks (name) VALUES ('d'), ('e')"
+STAFF = (
+    "INSERT INTO people (name) SELECT 'p' || n FROM generate_series(1, 6) AS n;"
+    "INSERT INTO employees SELECT id, 'd' || id FROM people WHERE id > 1;"
+    "INSERT INTO managers SELECT id FROM employees WHERE id > 4;"
+    "INSERT INTO badges (employee_id) SELECT id FROM employees ORDER BY id DESC;"
+)
+UNTIED = (
+    "ALTER TABLE managers DROP CONSTRAINT managers_id_fkey; ALTER TABLE badges DROP CONSTRAINT badges_employee_id_fkey;"
+    "ALTER TABLE employees DROP CONSTRAINT employees_id_fkey;"
+)
+STAFF_OF_TEXTS = UNTIED + (
+    "ALTER TABLE people ALTER id DROP DEFAULT; DROP SEQUENCE people_id_seq;"
+    "ALTER TABLE people ALTER id TYPE text USING 'P-' || id; ALTER TABLE employees ALTER id TYPE text USING 'P-' || id;"
+    "ALTER TABLE managers ALTER id TYPE text USING 'P-' || id;"
+    "ALTER TABLE badges ALTER employee_id TYPE text USING 'P-' || employee_id;"
+)
 TEXTS = (
     "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; ALTER TABLE authors ADD COLUMN code varchar(20);"
     "UPDATE authors SET code = 'A-' || id;"

@@ -19,6 +19,7 @@ from uuid import UUID
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.defects._rekeyed import STAFF, staff
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -26,13 +27,13 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
-from fixer.repair.numbers import own_value
+from fixer.repair.numbers import giver, numbers_itself, own_value, see_that_none_gives
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
 from fixer.repair.quarantine.faults import following, late, weighed, with_own
 from fixer.repair.quarantine.keepers import Age, age
 from fixer.repair.quarantine.repeats import of_its_own, rivals_of
-from fixer.repair.rows import Rivals, counted, rewrite
+from fixer.repair.rows import Rivals, counted, rewrite, settled
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -62,13 +63,16 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     table = actual.tables[finding.table]
     if versions := versions_of(table, finding.about.wanted.columns):
         return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
-    key, wanted = finding.about.wanted, contract.tables[finding.table].columns
+    key, wanted = finding.about.wanted, contract.tables[finding.table]
     first = age(table, contract)
-    numbered = next((c for c in key.columns if wanted[c].generates), None)
-    if numbered is None and (made := _made(contract.tables[finding.table], key)):
+    numbered = next((c for c in key.columns if numbers_itself(wanted, c)), None)
+    if numbered is None and (made := _made(wanted, key)):
+        see_that_none_gives(table, *made)
         unreferenced(actual, finding.table, made)
         beside_it = _numbered(finding, table.before_mapping(), made, first).before_mapping()
         return Repair.of((_numbered(finding, table, made, first).online_as((beside_it,)),))
+    if numbered is None and settled(table, key.columns) is not Phase.KEYS:
+        return Repair.of(_moved(finding, table, actual, contract))
     if numbered is None:
         at_once, beside = (_moved(finding, each, actual, contract) for each in (table, table.before_mapping()))
         return Repair(steps=Repair.of(at_once).steps, online=Repair.of(beside).online)
@@ -81,8 +85,7 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
 
 def _made(wanted: Table, key: Index) -> dict[str, Composable]:
     """Return the value that tells apart the rows of a key: the UUID of a column that references nothing."""
-    referencing = {name for each in wanted.foreign_keys for name in each.columns}
-    for column in (wanted.columns[name] for name in key.columns if name not in referencing):
+    for column in (wanted.columns[name] for name in key.columns if giver(name, wanted) is None):
         if "uuid" in (column.default or "") and (value := own_value(column)):
             return {column.name: value}
     return {}
@@ -121,7 +124,7 @@ def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contrac
     rivals = _sound_first(mover, table, finding.about.wanted, first)
     reason = first.told(finding.about.wanted, sound=rivals.told is not None)
     return mover.quarantine(
-        Phase.KEYS,
+        settled(table, finding.about.wanted.columns),
         table.name,
         rivals.condition,
         reason,
@@ -220,6 +223,19 @@ SPECIMENS = (
         contract=badges,
         setup="INSERT INTO badges (name) VALUES ('a'), ('b');"
         "INSERT INTO worn (badge_id) SELECT id FROM badges UNION ALL SELECT id FROM badges",
+    ),
+    Specimen(
+        "two rows of one above, whose key theirs is",
+        "ALTER TABLE managers DROP CONSTRAINT managers_id_fkey;"
+        "ALTER TABLE badges DROP CONSTRAINT badges_employee_id_fkey;"
+        "ALTER TABLE employees DROP CONSTRAINT employees_pkey;"
+        "INSERT INTO employees VALUES (2, 'another'), (6, 'a third')",
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=2,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=staff,
+        setup=STAFF,
     ),
 )
 NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)

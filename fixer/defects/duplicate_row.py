@@ -15,12 +15,13 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Table
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine.copies import move_copies
 from fixer.repair.quarantine.keepers import age
+from fixer.repair.rows import settled
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "duplicate-row"
@@ -42,11 +43,12 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     """Move the copies to quarantine; their children keep the remaining row as their parent."""
     table = actual.tables[finding.table]
     guards = actual.incoming(finding.table)  # those to another key, which is NULL in identical rows
-    first = age(table, contract).order
+    key, first = finding.about.wanted.columns, age(table, contract).order
     at_once, beside = (
-        move_copies(each, finding.about.wanted.columns, finding.rows, guards, finding.places, first)
-        for each in (table, table.before_mapping())
+        move_copies(each, key, finding.rows, guards, finding.places, first) for each in (table, table.before_mapping())
     )
+    if settled(table, key) is not Phase.KEYS:
+        return Repair.of([at_once])
     return Repair.of([at_once.atomic.online_as(step.before_mapping() for step in beside.online)])
 
 

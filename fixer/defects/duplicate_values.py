@@ -47,7 +47,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
             continue
         named = [c for c in table.columns if names_column(key.tail, c)] if is_special(key) else key.columns
         there = [table.columns.get(column) for column in named]
-        if all(column and not column.mapped for column in there) and _has_all(key, wanted, table):
+        if all(there) and _has_all(key, wanted, table):
             what = key.tail.removeprefix("USING btree ") if is_special(key) else f"({', '.join(key.columns)})"
             yield Finding(
                 SLUG,

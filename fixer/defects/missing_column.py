@@ -54,6 +54,7 @@ from fixer.repair.defaults.own_values import (
     unfit,
     untold,
 )
+from fixer.repair.numbers import giver
 from fixer.repair.probe import ordered
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
@@ -86,7 +87,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             converted = as_wanted(value, table, contract, actual.version)
             after = foreseen(column, value, converted, wanted, actual.code)
             seen = as_wanted(value, as_shown(table), contract, actual.version)
-            condition = _lacking(stands, value, twin) or unfit(after, value, seen, wanted, stands)
+            condition = _lacking(wanted, stands, value, twin) or unfit(after, value, seen, wanted, stands)
             shown = tuple(ordered(table, each) for each in list(table.columns)[:1])
             readable = condition if not (untyped(column, actual) or is_to_come(column, actual)) else None
             asks = partial(Probe, q.rows_of(table), readable, shown) if readable else None
@@ -104,9 +105,9 @@ def _by_table(actual: Schema, contract: Contract) -> Iterator[list[tuple[Table, 
         yield [missing[column.name] for column in in_order(values)]
 
 
-def _lacking(column: Column, value: Composable | None, twin: str | None) -> Composable | None:
+def _lacking(wanted: Table, column: Column, value: Composable | None, twin: str | None) -> Composable | None:
     """Return the condition for rows that lack a value they need, or hold one in the twin; None without such rows."""
-    if needs_value(column) and value is None:
+    if value is None and (needs_value(column) or (column.generates and giver(column.name, wanted))):
         return SQL("true")
     return q.not_null([twin]) if twin else None
 

@@ -3,8 +3,8 @@
 Costs: no row can be identified or referenced.
 Cure: add it. If an integer key exists under another name, copy its numbers, so that references stay valid; else number
 the rows in the order in which they are stored. A person decides if rows elsewhere hold values of a lost key, numbers or
-others, because nobody else knows which rows they mean, or if a column holds values whose name differs only in capitals,
-blanks, hyphens or underscores.
+others, because nobody else knows which rows they mean, if the key is a reference itself, or if a column holds values
+whose name differs only in capitals, blanks, hyphens or underscores.
 Hint: `legacy_keys` on the column names those that were the key before.
 """
 
@@ -18,6 +18,7 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._counters import BOXES, boxed
 from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.defects._rekeyed import DESKS, desks
 from fixer.defects.duplicate_key import badges
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -33,7 +34,7 @@ from fixer.repair.constraints.online import beside
 from fixer.repair.counting.attaching import let_count, let_count_by
 from fixer.repair.counting.coming import as_counted, coming
 from fixer.repair.defaults.own_values import may_differ
-from fixer.repair.numbers import Held, held
+from fixer.repair.numbers import Held, giver, held
 from fixer.repair.probe import rows_where
 from fixer.repair.sequences import give_generator, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
@@ -68,7 +69,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKeyCol
                 name, hints = table.name, contract.hints[table.name].of(column.name)
                 old = _old_numbers(name, column.name, actual, contract)
                 twin = None if old else column_twin(table, wanted, column.name, hints)
+                given = giver(column.name, wanted) if old is None and twin is None else None
                 asks = partial(rows_where, actual, name, q.not_null([twin])) if twin else None
+                asks = partial(rows_where, actual, name, SQL("true")) if given else asks
                 message = f"{name.name} should have the key column {column.name} {column.type}, has none"
                 message += f', but "{twin}" is there' if twin else ""
                 yield Finding(SLUG, POINT, MissingKeyColumn(name, column, old, twin), message, asks=asks)
@@ -111,6 +114,10 @@ def repair(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, 
         return refuse(STRANDED)
     if finding.rows and about.twin:
         return refuse(taken_for(finding.table, about.column, about.twin, finding.rows, contract))
+    given = giver(about.column, contract.tables[finding.table])
+    if finding.rows and given and not about.old:
+        parent = given.target.name
+        return refuse(f"only a person knows which row of {parent} each of these is: add {about.column} by hand")
     steps = _taken_over(about, about.old, actual, contract) if about.old else _numbered(about, actual, contract)
     return Repair.of(steps)
 
@@ -264,6 +271,15 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key"}),
         contract=boxed,
         setup=BOXES,
+    ),
+    Specimen(
+        "dropped, and the key of another table",
+        "ALTER TABLE desks DROP COLUMN id",
+        manual=True,
+        rows=2,
+        also=frozenset({"missing-column", "missing-primary-key", "missing-foreign-key"}),
+        contract=desks,
+        setup=DESKS,
     ),
 )
 NEAR_MISSES = (

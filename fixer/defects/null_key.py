@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.defects._rekeyed import STAFF, UNTIED, staff
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
-from fixer.model.table import Column, Index, QName, Table
+from fixer.model.table import Index, Table
 from fixer.model.values import dataclass
-from fixer.repair.numbers import held, own_value
+from fixer.repair.numbers import giver, held, numbers_itself, own_value, see_that_none_gives
 from fixer.repair.probe import ordered
 from fixer.repair.quarantine import Mover
-from fixer.repair.rows import counted, rewrite, untaken
+from fixer.repair.rows import counted, rewrite, settled, untaken
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -60,26 +61,33 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[KeyColumn]]:
 
 def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> Repair:
     """Number the rows, or fill them by the default; move them to quarantine if the contract gives them no value."""
-    column = finding.about.column
-    wanted = contract.tables[finding.table].columns[column]
-    if not wanted.generates and (value := _own_value(finding.table, wanted, actual, contract)):
+    column, wanted = finding.about.column, contract.tables[finding.table]
+    numbered = numbers_itself(wanted, column)
+    if not numbered and (value := _own_value(wanted, column, actual, contract)):
         return Repair.of([_filled(finding, actual.tables[finding.table], value, "fill")])
-    if not wanted.generates:
+    if not numbered:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
-        return Repair.of(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows))
+        phase = settled(actual.tables[finding.table], (column,))
+        return Repair.of(mover.quarantine(phase, finding.table, condition, reason, rows=finding.rows))
     numbers = new_numbers(finding.table, column, finding.about.key, actual, contract)
     step = _filled(finding, actual.tables[finding.table], numbers.value)
     lightly = _filled(finding, actual.tables[finding.table], numbers.beside)
     return Repair.of((numbers.room(finding.rows), step.online_as((lightly,))))
 
 
-def _own_value(table: QName, wanted: Column, actual: Schema, contract: Contract) -> Composable | None:
-    """Return the contract's default if it gives each row a value that no reference can hold by chance."""
-    made = own_value(wanted)
-    if made is None or ("uuid" not in repr(made) and held(table, wanted.name, actual, contract.schema)):
+def _own_value(wanted: Table, column: str, actual: Schema, contract: Contract) -> Composable | None:
+    """Return the contract's default if it gives each row a value that no reference can hold by chance.
+
+    Not where the row itself references another by it.
+    """
+    made = own_value(wanted.columns[column])
+    if made is None or giver(column, wanted):
         return None
-    return untaken(made, table, wanted)
+    see_that_none_gives(actual.tables[wanted.name], column)
+    if "uuid" not in repr(made) and held(wanted.name, column, actual, contract.schema):
+        return None
+    return untaken(made, wanted.name, wanted.columns[column])
 
 
 def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: str = "number") -> Step:
@@ -135,6 +143,28 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "code-behind"}),
         contract=vouchers,
         setup="INSERT INTO vouchers (name) VALUES ('a'), ('b'), ('c'), ('d')",
+    ),
+    Specimen(
+        "no key where it is a reference",
+        f"{UNTIED} ALTER TABLE managers DROP CONSTRAINT managers_pkey; ALTER TABLE managers ALTER id DROP NOT NULL;"
+        "UPDATE managers SET id = NULL WHERE id = 6",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=staff,
+        setup=STAFF,
+    ),
+    Specimen(
+        "no key where it is a reference that the contract does not know",
+        "ALTER TABLE tokens DROP CONSTRAINT tokens_pkey; ALTER TABLE tokens ALTER id DROP NOT NULL;"
+        "CREATE TABLE known AS SELECT id FROM tokens; ALTER TABLE known ADD PRIMARY KEY (id);"
+        "ALTER TABLE tokens ADD FOREIGN KEY (id) REFERENCES known; UPDATE tokens SET id = NULL WHERE name = 'a'",
+        rows=1,
+        manual=True,
+        also=frozenset({"missing-primary-key", "rogue-foreign-key"}),
+        contract=tokens,
+        setup="INSERT INTO tokens (name) VALUES ('a'), ('b'), ('c')",
     ),
     Specimen(
         "two rows without a number",

@@ -10,15 +10,18 @@ Hint: `backfill` on the column is the value that they get.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._databases import tickets
 from fixer.defects.code_behind import invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding, Guaranteed, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, refuse
@@ -26,6 +29,7 @@ from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
 from fixer.repair.defaults.own_values import may_differ, read_by, too_long
+from fixer.repair.numbers import numbers_itself
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite, untaken
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 SLUG = "null-rows"
 POINT = 4
 STAGE = Stage.PARTS
+_FRESH = pattern(r"\W*(gen_random_uuid|uuidv4|uuidv7|clock_timestamp)\(\)(::[\w ]+)?\W*")
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn] | Guaranteed]:
@@ -95,13 +100,16 @@ def _in_spite(actual: Schema, table: QName, column: str) -> Probe:
 
 def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
     """Yield a finding for each constraint that may refuse the value, with the probe for the rows that it would."""
-    cells = _filled(table, contract)
-    if column.name not in cells or _is_checked(table, column.name):
+    if _is_checked(table, column.name):
         return
-    rewriting = Rewriting(table, cells, q.is_null(column.name), fills=True)
+    cells, fresh = _filled(table, contract), _filled(table, contract, fresh=True)
+    rewriting = Rewriting(table, cells, q.is_null(column.name), fills=True, about=column.name)
+    refused = rewriting.refused(actual, contract) if column.name in cells else ()
+    if column.name in fresh:  # what no row has yet, no foreign key takes
+        refused = replace(rewriting, cells=cells | fresh).orphaned(actual, contract)
     here, name = f"{table.name.name}.{column.name}", quoted(column.name)
     write = f"UPDATE {q.quoted(table.name)} SET {name} = … WHERE {name} IS NULL"
-    for what, asks in (*_unfit(table, column, actual, contract), *rewriting.refused(actual, contract)):
+    for what, asks in (*_unfit(table, column, actual, contract), *refused):
         message = f"{here} should hold a value, is NULL; {what} would refuse the contract's value"
         why = refuse(f"write other values, as by {write}, or declare another backfill for {column.name}")
         about = OfColumn(table.name, column.name)
@@ -122,8 +130,11 @@ def _unfit(table: Table, column: Column, actual: Schema, contract: Contract) -> 
         yield f"{found.type} NOT NULL", partial(rows_where, actual, table.name, condition)
 
 
-def _filled(table: Table, contract: Contract) -> dict[str, Composable]:
-    """Return the cells, once they are filled, of the columns of a table that get a value which can be foreseen."""
+def _filled(table: Table, contract: Contract, *, fresh: bool = False) -> dict[str, Composable]:
+    """Return the cells, once they are filled, of the columns of a table that get a value which can be foreseen.
+
+    Or of those that get one which is `fresh`: no row has it yet.
+    """
     wanted, cells = contract.tables[table.name], dict[str, Composable]()
     for column in wanted.columns.values():
         found, value = table.columns.get(column.name), contract.value_for(table.name, column)
@@ -132,10 +143,15 @@ def _filled(table: Table, contract: Contract) -> dict[str, Composable]:
             and column.not_null
             and not found.not_null
             and value is not None
-            and not may_differ(column, table.name, contract)
+            and (_is_fresh(value) if fresh else not may_differ(column, table.name, contract))
         ):
             cells[column.name] = new_cell(found, value, where_null=True)
     return cells
+
+
+def _is_fresh(value: Composable) -> bool:
+    """Return whether PostgreSQL itself makes a value that no row has."""
+    return isinstance(value, SQL) and bool(_FRESH.fullmatch(value.string))
 
 
 def _key(wanted: Table) -> tuple[str, ...]:
@@ -165,7 +181,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     value = contract.value_for(name, contract.tables[name].columns[column])
     empty = _empty(actual.tables[name], column)
     mover = Mover(actual, contract)
-    if value is None and contract.tables[name].columns[column].generates:
+    if value is None and numbers_itself(contract.tables[name], column):
         return Repair.of(_numbered(finding, empty, actual, contract))
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
@@ -259,6 +275,16 @@ SPECIMENS = (
         also=ALSO | {"missing-generator"},
         contract=_queue,
         setup="INSERT INTO queue (name) VALUES ('a'), ('b'), ('c'), ('d')",
+    ),
+    Specimen(
+        "new UUIDs under a foreign key that the contract does not know",
+        "ALTER TABLE tickets ALTER token DROP NOT NULL; CREATE TABLE tokens (token uuid PRIMARY KEY);"
+        "INSERT INTO tokens SELECT token FROM tickets; ALTER TABLE tickets ADD FOREIGN KEY (token) REFERENCES tokens;"
+        "UPDATE tickets SET token = NULL WHERE id < 3",
+        manual=True,
+        also=ALSO | {"rogue-foreign-key"},
+        contract=tickets,
+        setup="INSERT INTO tickets (seats) VALUES (1), (2), (3)",
     ),
 )
 NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)

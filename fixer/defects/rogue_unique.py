@@ -117,7 +117,7 @@ def _finding(index: Index, found: Claim, name: QName, weaker: Index | None) -> F
         message = f"{name.name} should demand {spelt(weaker)} only, {index.name} refuses more: {spelt(index)}"
         return Finding(SLUG, POINT, about, message)
     why = refuse(f"if it is meant, add it to the contract; if not, run: {removal(index, name)}")
-    if not found.elements and not found.excludes:
+    if found.allows_one:
         message = f"{name.name} should take many rows, {index.name} lets one alone have the default: {spelt(index)}"
         return Finding(SLUG, POINT, about, message, repair=why)
     message = f"{name.name} should take all that the contract allows, {index.name} refuses some of it: {spelt(index)}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._counters import BOXES, boxed
+from fixer.defects._rekeyed import DESKS, desks
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
@@ -51,6 +52,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn |
         name, column = table.name, key.columns[0]
         found = table.columns.get(column) if len(key.columns) == 1 else None
         meant, held = wanted.columns[column], family(found.base or found.type) if found else ""
+        if any(each.columns == key.columns for each in wanted.foreign_keys):
+            continue  # it is mapped to the key of its parent: see text-reference
         if found and meant.generates and held in ("text", "uuid") and held != family(meant.base or meant.type):
             no_number = SQL("{}::text !~ {}").format(q.column(column), Literal(r"^\s*\d{1,9}\s*$"))
             message = f"{name.name}.{column} should be {meant.type}, holds texts as {found.type}"
@@ -186,6 +189,26 @@ SPECIMENS = (
         "ALTER TABLE books ALTER COLUMN id TYPE varchar(20) USING 'B-' || id",
         manual=True,
         also=frozenset({"wrong-primary-key", "missing-foreign-key"}),
+    ),
+    Specimen(
+        "a key of texts that counts, and is that of another table",
+        "ALTER TABLE desks DROP CONSTRAINT desks_id_fkey, ALTER id DROP IDENTITY;"
+        "ALTER TABLE desks ALTER id TYPE text USING 'K' || id;"
+        "ALTER TABLE rooms ALTER id DROP DEFAULT; DROP SEQUENCE rooms_id_seq;"
+        "ALTER TABLE rooms ALTER id TYPE text USING 'K' || id",
+        rows=3,
+        manual=True,
+        also=frozenset(
+            {
+                "incompatible-foreign-key-type",
+                "missing-foreign-key",
+                "missing-generator",
+                "text-reference",
+                "wrong-primary-key",
+            }
+        ),
+        contract=desks,
+        setup=DESKS,
     ),
     Specimen(
         "a key of texts that should count within bounds",

@@ -11,29 +11,39 @@ Hint: `legacy_keys` on the key of the parent names the columns that were its key
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
-from fixer.defects._rekeyed import COPIES, GROUPS, OWNERS, PETS, TEXTS, by_text, by_uuid
+from fixer.defects._old_keys import InPlace, in_place_of_new
+from fixer.defects._rekeyed import (
+    COPIES,
+    GROUPS,
+    OWNERS,
+    PETS,
+    STAFF,
+    STAFF_OF_TEXTS,
+    TEXTS,
+    by_text,
+    by_uuid,
+    staff,
+)
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
-from fixer.model.table import ForeignKey, QName
+from fixer.model.table import QName
 from fixer.model.table import Table as WantedTable
 from fixer.model.values import dataclass
-from fixer.repair.probe import parents, shown
-from fixer.repair.rekeying import in_place, mapped_later, rekeyed, to_the_last, without_mark
-from fixer.repair.rekeying.held import by_hand, half_of, texts_of
-from fixer.repair.rekeying.in_place import doubtful
+from fixer.repair.probe import shown
+from fixer.repair.rekeying import in_place, rekeyed, to_the_last
+from fixer.repair.rekeying.foreseen import all_mapped, in_turn, mapped_later, without_mark
+from fixer.repair.rekeying.held import half_of, texts_of
 from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rekeying.twice import clashes_of, copies_leave, copies_of, rivals_of, without_copies
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.types import family
 
 SLUG = "text-reference"
 POINT = 2
@@ -43,13 +53,6 @@ STAGE = Stage.REFERENCES
 @dataclass(frozen=True)
 class Reference(OfForeignKey):
     """A foreign key whose column holds the texts of an old key of its parent."""
-
-    texts: Texts
-
-
-@dataclass(frozen=True)
-class InPlace(OfForeignKey):
-    """A foreign key whose column holds old keys in the type of the new one."""
 
     texts: Texts
 
@@ -78,12 +81,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
             message = f"{key.table.name}.{key.columns[0]} should be mapped in every row, its repair was interrupted"
             yield Finding(SLUG, POINT, HalfMapped(key, half), message)
     seen = set[tuple[QName, str]]()
-    for key in contract.differing_foreign_keys():
-        texts = texts_of(key, actual, contract)
+    for key, then in in_turn(actual, contract):
+        texts = texts_of(key, then, contract)
         if texts is None:
-            yield from _old_keys(key, actual, contract) if len(key.columns) == 1 else _parts(key, actual, contract)
+            yield from in_place_of_new(SLUG, POINT, key, then, contract)
             continue
-        child, parent = actual.tables[key.table], actual.tables[key.target]
+        child, parent = then.tables[key.table], then.tables[key.target]
         wanted = contract.tables[key.table].columns[texts.column].type
         message = (
             f"{key.table.name}.{texts.column} should be the {wanted} of {key.target.name}, holds its {texts.legacy}"
@@ -91,7 +94,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
         show = (*shown(child), q.column(texts.column))
         lost = partial(Probe, q.rows_of(child), texts.unmatched(parent), show, shared=False, costly=True)
         yield Finding(SLUG, POINT, Reference(key, texts), message, asks=lost)
-        yield from _shared(texts, actual, (key.target, texts.legacy) in seen)
+        yield from _shared(texts, then, (key.target, texts.legacy) in seen)
         seen.add((key.target, texts.legacy))
 
 
@@ -113,68 +116,16 @@ def _shared(texts: Texts, actual: Schema, copies_told: bool) -> Iterator[Finding
         yield Finding(SLUG, POINT, Copies(target, legacy, texts), message, only_with_rows=True, asks=asks)
 
 
-def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Finding[About]]:
-    """Yield a finding where a column holds declared old keys in the type of the new one."""
-    child, parent, column = actual.tables.get(key.table), actual.tables.get(key.target), key.columns[0]
-    if child is None or parent is None or child.created or parent.created:
-        return
-    found, new = child.columns.get(column), parent.columns.get(key.target_columns[0])
-    if any(each.holds and each.points_as(key) for each in child.foreign_keys):
-        return
-    if found is None or new is None or found.now is not None or new.now is not None or new.added:
-        return
-    for legacy in contract.hints[key.target].of(new.name).legacy_keys:
-        old = parent.columns.get(legacy)
-        if old is None or old.added or old.now is not None:
-            continue
-        texts = Texts(key, legacy, family(new.type))
-        message = f"{key.table.name}.{column} should be the {new.name} of {key.target.name}, holds its {legacy}"
-        show = (*shown(child), q.column(column))
-        if family(old.type) == family(found.type) == family(new.type) != "integer":
-            held = in_place.held(texts, parents(parent))
-            asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
-            yield Finding(SLUG, POINT, InPlace(key, texts), message, asks=asks, only_with_rows=True)
-            about, asks = OfColumn(key.table, column), partial(Probe, q.rows_of(child), doubtful(texts, actual), show)
-            apart = f"{key.table.name}.{column} should mean one row of {key.target.name}, several have its {legacy}"
-            yield Finding(SLUG, POINT, about, apart, asks=asks, only_with_rows=True, aspect=f"{legacy} of several")
-        else:
-            bare = replace(texts, mixed="")
-            numbers = SQL("{} AND NOT ({})").format(
-                replace(bare, legacy=new.name).unmatched(parent), bare.unmatched(parent)
-            )
-            asks = partial(Probe, q.rows_of(child), numbers, show, shared=False, costly=True)
-            about, why = OfColumn(key.table, column), refuse(by_hand(key, legacy, found))
-            yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
-        return
-
-
-def _parts(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Finding[About]]:
-    """Yield the findings for a person where a column of a key of several holds declared old keys."""
-    child, parent = actual.tables.get(key.table), actual.tables.get(key.target)
-    if child is None or parent is None or any(each.holds and each.points_as(key) for each in child.foreign_keys):
-        return
-    for column, new in zip(key.columns, key.target_columns, strict=True):
-        for legacy in contract.hints[key.target].of(new).legacy_keys:
-            there = column in child.columns and {new, legacy} <= parent.columns.keys()
-            if not there or child.created or parent.created or parent.columns[new].added:
-                continue
-            one = replace(key, columns=(column,), target_columns=(new,))
-            held = SQL("{} AND NOT ({})").format(*(Texts(one, each).unmatched(parent) for each in (new, legacy)))
-            show = (*shown(child), q.column(column))
-            message = f"{key.table.name}.{column} should be the {new} of {key.target.name}, holds its {legacy}"
-            why = refuse("it is one of several columns of a key, and legacy_keys map only a key of one: map it by hand")
-            asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
-            finding = Finding(SLUG, POINT, OfColumn(key.table, column), message, asks=asks, only_with_rows=True)
-            yield replace(finding, repair=why, aspect=legacy)
-
-
 def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repair:
     """Map the references; refuse if several parents carry a text."""
     about = finding.about
     if isinstance(about, HalfMapped):
         return Repair.of(to_the_last(about.half, actual, about.half.aside))
     if isinstance(about, Reference):
-        return Repair.of(rekeyed(about.texts, finding.rows, actual, contract, _all_mapped(actual, contract)))
+        column = contract.tables[finding.table].columns[about.texts.column]
+        if column.generates:
+            return refuse(f"the contract lets {column.name} count by itself as well: map it by hand")
+        return Repair.of(rekeyed(about.texts, finding.rows, actual, contract, all_mapped(actual, contract)))
     if isinstance(about, InPlace):
         return Repair.of(in_place.mapped_in_place(about.texts, finding.rows, actual, contract))
     if isinstance(about, Copies):
@@ -194,17 +145,10 @@ def foresee(finding: Finding[About], actual: Schema, contract: Contract) -> Sche
     return mapped_later(about.wanted, actual, contract) if isinstance(about, Reference) else actual
 
 
-def _all_mapped(actual: Schema, contract: Contract) -> Schema:
-    """Return the schema after all columns of texts are renamed, and the foreign keys on them dropped."""
-    for key in [key for key in contract.differing_foreign_keys() if texts_of(key, actual, contract)]:
-        actual = mapped_later(key, actual, contract)
-    return actual
-
-
 HAZARDS = frozenset({"rewrites-values"})
 ALSO = frozenset({"missing-foreign-key"})
-
-
+REKEYED = HAZARDS | {"rewrites-table", "replaces-constraint"}
+UNPROVED = frozenset({"missing-primary-key", "missing-unique", "duplicate-row", "duplicate-values"})
 SPECIMENS = (
     Specimen("texts of the old key", TEXTS, hazards=HAZARDS, also=ALSO),
     Specimen(
@@ -270,6 +214,25 @@ SPECIMENS = (
         rows=4,
         quarantined=4,
         also=ALSO | {"missing-primary-key", "missing-unique", "text-key"},
+    ),
+    Specimen(
+        "texts in keys that are references, and in references to these",
+        STAFF_OF_TEXTS,
+        hazards=REKEYED,
+        also=ALSO | {"text-key", "wrong-primary-key"},
+        contract=staff,
+        setup=STAFF,
+    ),
+    Specimen(
+        "texts that repeat where the key, and one reference, should be unique",
+        f"{STAFF_OF_TEXTS} ALTER TABLE badges DROP CONSTRAINT badges_employee_id_key;"
+        "ALTER TABLE managers DROP CONSTRAINT managers_pkey; INSERT INTO managers VALUES ('P-5');"
+        "UPDATE badges SET employee_id = 'P-4' WHERE employee_id = 'P-3'",
+        hazards=REKEYED | {"moves-rows"},
+        quarantined=2,
+        also=ALSO | UNPROVED | {"text-key", "wrong-primary-key"},
+        contract=staff,
+        setup=STAFF,
     ),
 )
 NEAR_MISSES = (

@@ -85,10 +85,10 @@ def _dependents(
 
 
 def _may_stay(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract) -> bool:
-    """Return whether the old key may stay as a unique constraint: the contract has no weaker form of it."""
+    """Return whether the old key may stay as a unique constraint: many rows can, and no weaker form of it is wanted."""
     name, wanted = finding.table, contract.tables[finding.table]
     kept = demand(_old_key(finding, actual)[1], wanted, actual.tables[name])
-    return kept is None or is_meant(kept, wanted) or weaker_form(kept, wanted) is None
+    return kept is None or is_meant(kept, wanted) or not (kept.allows_one or weaker_form(kept, wanted))
 
 
 def _steps(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract) -> Iterator[Part]:
@@ -236,11 +236,9 @@ SPECIMENS = (
         contract=bookings,
         setup=BOOKING_ROWS,
     ),
+    Specimen("on another column", _CODED, HAZARD, also=frozenset({"rogue-not-null"})),
     Specimen(
-        "on another column",
-        _CODED,
-        hazards=HAZARD,
-        also=frozenset({"rogue-not-null"}),
+        "on another column, which has a default", f"{_CODED}; ALTER TABLE reviews ALTER code SET DEFAULT 'x'", HAZARD
     ),
     Specimen(
         "another table references it",

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Part, Phase, Room, Step
-from fixer.model.table import Column, QName, Sequence, Table
+from fixer.model.step import Lock, Part, Phase, RefusalError, Room, Step
+from fixer.model.table import Column, ForeignKey, QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
@@ -65,6 +65,31 @@ def anchor(table: QName, column: str, generator: Composable, held: Held, *, rows
     step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed))
     lightly = replace(step, sql=loose(rows), room=Room(rows, loose), lock=OF_SEQUENCE)
     return step.online_as((lightly,) if held else ())
+
+
+def numbers_itself(wanted: Table, column: str) -> bool:
+    """Return whether new rows get a number of their own in a column: not where they reference others by it."""
+    return wanted.columns[column].generates and giver(column, wanted) is None
+
+
+def giver(column: str, *tables: Table) -> ForeignKey | None:
+    """Return the foreign key by which a column gets its values from another, if one of these forms of its table has it.
+
+    A new number of its own would reference no row.
+    """
+    itself = (column, column)
+    keys = (key for table in tables for key in table.foreign_keys if key.enforced and column in key.columns)
+    return next((key for key in keys if not (key.target == key.table and itself in key.pairs)), None)
+
+
+def see_that_none_gives(table: Table, column: str) -> None:
+    """Raise RefusalError if a foreign key of a table, as found, would refuse a new number or other key in a column."""
+    if key := giver(column, table):
+        drop = f"ALTER TABLE {q.quoted(table.name)} DROP CONSTRAINT {q.quoted([key.name])}"
+        raise RefusalError(
+            f"its foreign key {key.name} would refuse a new {column}, which no row of {key.target.name} has: correct"
+            f" these rows by hand, or let the key go: {drop}"
+        )
 
 
 def own_value(wanted: Column) -> Composable | None:

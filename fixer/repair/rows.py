@@ -223,6 +223,11 @@ def untaken(value: Composable, table: QName, column: Column) -> Composable:
     )
 
 
+def settled(table: Table, key: Iterable[str]) -> Phase:
+    """Return the phase in which rows under one key are told apart: late where it is a reference that is mapped."""
+    return Phase.VALUES if any(c in table.columns and table.columns[c].mapped for c in key) else Phase.KEYS
+
+
 def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:
     """Return the columns that identify rows of a table in a phase; empty if no key proves any."""
     proved = [

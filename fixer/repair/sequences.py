@@ -16,7 +16,7 @@ from fixer.repair.counting.attaching import count_by, let_count, let_count_by, o
 from fixer.repair.counting.options import as_declared, fresh, reach
 from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws
-from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, set_aside
+from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, see_that_none_gives, set_aside
 from fixer.repair.owners import belonging
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
@@ -41,8 +41,10 @@ def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, co
     """Return what gives rows new numbers of a key, or of a column under none, other than those that references hold.
 
     Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
-    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
+    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers, or if a
+    foreign key would refuse them.
     """
+    see_that_none_gives(actual.tables[table], column)
     found, taken = actual.tables[table].columns[column], held(table, column, actual, contract.schema)
     generator = generator_then(table, column, actual, contract)
     by_itself, given = found.identity == "a", generator is not None

@@ -44,6 +44,11 @@ class Claim:
     excludes: bool = False
     periods: bool = False
 
+    @property
+    def allows_one(self) -> bool:
+        """Whether no two rows may have the defaults of columns that the contract does not know."""
+        return not self.elements and not self.excludes
+
     def implies(self, other: Claim, table: Table) -> bool:
         """Return whether it refuses all that the other refuses, rows of the wanted table being compared."""
         if self.periods and not other.excludes:  # periods that are the same overlap

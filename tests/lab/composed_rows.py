@@ -64,7 +64,8 @@ def _counted(model: Model) -> list[str]:
     counted = [f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {last})"]
     sequence = f"{quoted(model.schema or 'public')}.{quoted(model.sequence)}"
     drawn = [f"SELECT setval('{sequence}', {last})"]
-    return [*(counted if model.key in ("serial", "identity", "pair") else []), *(drawn if model.drawn else [])]
+    counts = model.key in ("serial", "identity", "pair") and model.shared is None
+    return [*(counted if counts else []), *(drawn if model.drawn else [])]
 
 
 def _last(model: Model) -> int:

@@ -60,12 +60,17 @@ TYPES: dict[str, TypeEngine[object]] = {
 }
 
 
+KEY_TYPES = {"serial": Integer, "identity": BigInteger, "uuid": UUID, "text": String(20), "pair": Integer}
+
+
 def metadata(models: Models, version: int) -> MetaData:
     """Return the contract of these tables, as a version of PostgreSQL can keep it."""
     found = MetaData()
     for model in models:
         how = {"postgresql_partition_by": "HASH (id)"} if model.parted else {}
         table = Table(model.name, found, *_key(model), schema=model.schema, info=_hints(model), **how)
+        if model.shared is not None:
+            _share(table, models[model.shared])
         for field in model.fields:
             _add_field(table, model, field, version)
         for number, reference in enumerate(model.references):
@@ -96,8 +101,16 @@ def _draw(table: Table, model: Model) -> None:
     )
 
 
+def _share(table: Table, above: Model) -> None:
+    """Let the keys of a table be those of another."""
+    target = table.metadata.tables[f"{above.schema}.{above.name}" if above.schema else above.name]
+    table.append_constraint(ForeignKeyConstraint(["id"], [target.c.id]))
+
+
 def _key(model: Model) -> list[Column[object]]:
-    info = {"legacy_keys": ["code"]} if model.coded else {}
+    info = {"legacy_keys": ["code"]} if model.coded and model.shared is None else {}
+    if model.shared is not None:
+        return [Column("id", KEY_TYPES[model.key], primary_key=True, autoincrement=False)]  # type: ignore[arg-type]
     if model.key == "pair":
         tenant: Column[object] = Column("tenant", Integer, primary_key=True, autoincrement=False)
         return [tenant, Column("id", Integer, primary_key=True, autoincrement=True)]
@@ -170,10 +183,9 @@ def _keep_apart(table: Table, column: Column[object], unique: str, version: int)
 def _add_reference(table: Table, target: Model, reference: Reference, name: str) -> None:
     own = ("tenant", "id") if target.key == "pair" else ("id",)
     names = [f"{name} {end}" for end in own]
-    types = {"serial": Integer, "identity": BigInteger, "uuid": UUID, "text": String(20), "pair": Integer}
     info = {"orphans": reference.orphans} if reference.orphans else {}
     for each in names:
-        table.append_column(Column(each, types[target.key], nullable=reference.nullable, info=info))  # type: ignore[arg-type]
+        table.append_column(Column(each, KEY_TYPES[target.key], nullable=reference.nullable, info=info))  # type: ignore[arg-type]
     where = f"{target.schema}." if target.schema else ""
     ends: list[str] = [f"{where}{target.name}.{end}" for end in own]
     if "." in target.name or target.name == table.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -85,6 +86,7 @@ class Model:
     renamed: bool
     resident: bool  # whether its first row is a default row of the contract
     rounds: int | None = None  # the place of a later table that it references as well
+    shared: int | None = None  # the place of an earlier table whose keys its own are, as in joined table inheritance
 
     @property
     def full(self) -> str:
@@ -114,22 +116,26 @@ def contracts(draw: st.DrawFn) -> Models:
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
     last = len(names) - 1
     rounds = last if last and draw(st.integers(0, 3)) == 0 else None
-    models = [draw(_models(name, place, rounds if place == 0 else None)) for place, name in enumerate(names)]
+    models: list[Model] = []
+    for place, name in enumerate(names):
+        models.append(draw(_models(name, models, rounds if place == 0 else None)))
     return tuple(models)
 
 
 @st.composite
-def _models(draw: st.DrawFn, name: str, place: int, rounds: int | None) -> Model:
-    names = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=4, unique=True))
-    key = draw(st.sampled_from([*KEYS, "pair"]))
+def _models(draw: st.DrawFn, name: str, earlier: Sequence[Model], rounds: int | None) -> Model:
+    names, place = draw(st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=4, unique=True)), len(earlier)
+    above = [at for at, each in enumerate(earlier) if each.key != "pair"]
+    shared = draw(st.sampled_from(above)) if above and draw(st.integers(0, 3)) == 0 else None
+    key = draw(st.sampled_from([*KEYS, "pair"])) if shared is None else earlier[shared].key
     parted = key != "identity" and draw(st.integers(0, 5)) == 0  # whose partitions have none before PostgreSQL 17
     fields = tuple(draw(_fields(each, parted)) for each in names)
     references = tuple(draw(st.lists(_references(place), max_size=2)))
     schema, computed, coded = draw(st.sampled_from(SCHEMAS)), draw(st.booleans()), draw(st.booleans())
     known = any(f.unique == "yes" and not f.nullable for f in fields) and all(r.nullable for r in references)
-    resident, renamed = known and draw(st.booleans()), draw(st.integers(0, 3)) == 0
+    resident, renamed = known and shared is None and draw(st.booleans()), draw(st.integers(0, 3)) == 0
     below, drawn = parted and draw(st.booleans()), draw(st.integers(0, 3)) == 0
-    heir = not parted and schema is None and draw(st.integers(0, 4)) == 0
+    heir = not parted and schema is None and shared is None and draw(st.integers(0, 4)) == 0
     return Model(
         name,
         schema,
@@ -145,6 +151,7 @@ def _models(draw: st.DrawFn, name: str, place: int, rounds: int | None) -> Model
         renamed,
         resident,
         rounds,
+        shared,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -34,13 +34,15 @@ _NEW, _ALIKE = SQL("t.pgmend_new"), SQL("t.pgmend_alike")
 class Rewriting:
     """New cells of a table by column, and the condition for the rows that get them, both over the row `t`.
 
-    `fills` says that no new cell is NULL in the end, even if its value does not exist yet.
+    `fills` says that no new cell is NULL in the end, even if its value does not exist yet. `about` is the column that
+    is asked about, if it is not all of them: what does not concern it is asked about the others.
     """
 
     table: Table  # as the plan so far leaves it
     cells: Mapping[str, Composable]
     where: Composable
     fills: bool = False
+    about: str | None = None
 
     def refused(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
         """Yield what may refuse the new cells, in words, each with the probe for the rows that it would refuse."""
@@ -50,7 +52,11 @@ class Rewriting:
         yield from self._refused_apart()
         for check in self._checks(wanted):
             yield f"CHECK {spelt_check(check)} ({check.name})", partial(self._broken, check)
-        for key in self._keys(wanted, actual):
+        yield from self.orphaned(actual, contract)
+
+    def orphaned(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
+        """Yield the foreign keys that may refuse the new cells, in words, each with the probe for the rows."""
+        for key in self._keys(contract.tables[self.table.name], actual):
             what = f"FOREIGN KEY ({', '.join(key.columns)}) ({key.name})"
             yield what, partial(self._parentless, key, actual, contract)
 
@@ -104,16 +110,16 @@ class Rewriting:
     def _concern(self, columns: set[str]) -> bool:
         """Return whether one of these columns gets new cells, and the values of all are known."""
         known = all(_is_known(self.table.columns.get(column)) for column in columns)
-        return known and not columns.isdisjoint(self.cells.keys() | self._computed.keys())
+        asked = self.cells if self.about is None else {self.about}
+        return known and not columns.isdisjoint({*asked, *self._following(asked)})
 
-    @property
-    def _computed(self) -> dict[str, Composable]:
-        """The generated columns that follow the new cells, with their expressions."""
+    def _following(self, cells: Collection[str]) -> dict[str, Composable]:
+        """Return the generated columns that follow new cells, with their expressions."""
         made = (c for c in self.table.columns.values() if c.generated and c.default)
         return {
             c.name: SQL("({})::{}").format(SQL(str(c.default)), SQL(c.full_type))
             for c in made
-            if any(names_column(str(c.default), cell) for cell in self.cells)
+            if any(names_column(str(c.default), cell) for cell in cells)
         }
 
     def _rows(self) -> Composed:
@@ -121,7 +127,7 @@ class Rewriting:
         rows = SQL("(SELECT t.tableoid, t.ctid, {}, ({}) IS TRUE AS pgmend_new FROM {}) AS t").format(
             q.columns(self.table.columns), self.where, q.rows_of(self.table, own=True)
         )
-        for new in filter(None, (self.cells, self._computed)):
+        for new in filter(None, (self.cells, self._following(self.cells))):
             cells = SQL(", ").join(
                 SQL("{} AS {}").format(new.get(c, q.column(c)), Identifier(c)) for c in self.table.columns
             )

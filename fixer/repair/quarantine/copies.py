@@ -8,7 +8,7 @@ from fixer.model.finding import Places
 from fixer.model.step import Part, Phase
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.quarantine.leaving import move
-from fixer.repair.rows import SEEN, Going, Rivals
+from fixer.repair.rows import SEEN, Going, Rivals, settled
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
@@ -31,7 +31,8 @@ def move_copies(
     search = q.copies_and_rivals(source, table, keys, order)  # as duplicate-key searches, so that one serves both
     rivals = Rivals(q.copies(source, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
     going = Going(rivals.condition, "an identical copy of a row that stays", rows, rivals, expects=_at(seen, table))
-    return move(Phase.COPIES, table, going, guards)
+    phase = Phase.COPIES if settled(table, keys) is Phase.KEYS else Phase.VALUES
+    return move(phase, table, going, guards)
 
 
 def _at(seen: Places | None, table: Table) -> Composable | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fixer.model.table import ForeignKey, Index, QName
 from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.constraints.foreign_keys import best, retyped_in
+from fixer.repair.numbers import numbers_itself
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.repeats import Fault, of_key, repeats
 from fixer.sql import compose as q
@@ -66,7 +67,7 @@ def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
         judged = column.name in found.columns and column.name not in found.kept_faults
         open_ = column.not_null and judged and not found.columns[column.name].not_null
         in_key = wanted.primary_key and column.name in wanted.primary_key.columns  # null-key numbers these
-        numbered = in_key or column.generates  # as null-rows does those
+        numbered = in_key or numbers_itself(wanted, column.name)  # as null-rows does those
         if open_ and not numbered and mover.contract.value_for(table, column) is None:
             why = f"its {column.name} is NULL, and the contract declares no value for it"
             yield q.is_null(column.name), Literal(why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from fixer.model.table import Index, QName, Table
+from fixer.repair.numbers import numbers_itself
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.keepers import Age, Keeper, age, keeper
 from fixer.sql import compose as q
@@ -92,7 +93,7 @@ def repeats(mover: Mover, name: QName, key: Index | None, last: Sequence[Composa
     table, wanted = mover.actual.tables[name], mover.contract.tables[name]
     for other in wanted.indexes:
         special = other.primary or not other.unique or is_special(other) or is_proved(other, table)
-        there = all(c in table.columns and not table.columns[c].mapped for c in other.columns)
+        there = table.columns.keys() >= {*other.columns}
         if there and not special and (key is None or other.columns != key.columns):
             losers = q.among(numbered(rows, other, table, first, last), SQL("t.pgmend_repeat > 1"))
             yield losers, Literal(first.told(other.columns, sound=False))
@@ -104,7 +105,7 @@ def of_key(mover: Mover, name: QName, last: Sequence[Composable]) -> list[Fault]
     key = wanted.primary_key
     if not key or not set(key.columns) <= table.columns.keys() or table.has_key_on(key.columns):
         return []
-    if any(wanted.columns[c].generates or table.columns[c].mapped for c in key.columns):
+    if any(numbers_itself(wanted, c) for c in key.columns):
         return []
     first = age(table, mover.contract)
     rivals = rivals_of(table, key, first, last)

@@ -12,27 +12,17 @@ from dataclasses import replace
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Shape, Step
-from fixer.model.table import ForeignKey, Table
+from fixer.model.table import Table
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online
 from fixer.repair.quarantine import Mover
+from fixer.repair.rekeying.foreseen import aside_name
 from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_foreign_key, letting_go
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
-from fixer.sql.types import family
-
-_SOME = {
-    "uuid": SQL("'00000000-0000-0000-0000-000000000000'"),
-    "text": SQL("''"),
-}  # stands for any key that is no number
-
-
-def aside_name(table: Table, column: str) -> str:
-    """Return the name of the column that keeps the texts."""
-    return q.free_name(f"legacy_{column}", table.columns)
 
 
 def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Part]:
@@ -63,7 +53,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
     )
     yield replace(rename, shape=replace(rename.shape, renames=((column, aside),)))
-    if actual.tables[name].columns[column].not_null:
+    if _frees(actual.tables[name], column):
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
         yield alter(Phase.ASIDE, name, f"drop NOT NULL of {name.name}.{aside}", action)
     type_ = SQL(contract.tables[name].columns[column].full_type)
@@ -130,8 +120,14 @@ def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
     for old, new in ((column, aside), (beside, column)):
         yield ddl.altered(table.name, SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new)))
     yield ddl.handed_over(table.name, aside, column)
-    if table.columns[column].not_null:
+    if _frees(table, column):
         yield ddl.altered(table.name, SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside)))
+
+
+def _frees(table: Table, column: str) -> bool:
+    """Return whether the column of texts is to be nullable at once; a primary key has to go first."""
+    key = table.primary_key
+    return table.columns[column].not_null and not (key and column in key.columns)
 
 
 def to_the_last(half: Half, actual: Schema, holding: str) -> Iterator[Step]:
@@ -230,42 +226,3 @@ def _orphans(
             rows=rows,
             known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
         )
-
-
-def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
-    """Return the schema after the mapping: the column holds the numbers, another one the texts."""
-    name, column = key.table, key.columns[0]
-    aside = aside_name(actual.tables[name], column)
-    gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
-    renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)
-    table = renamed.tables[name]
-    texts = replace(table.columns[aside], not_null=False)
-    today, type_ = q.column(texts.stored_as or column), contract.tables[name].columns[column].full_type
-    numbers = replace(
-        contract.tables[name].columns[column],
-        not_null=False,
-        default=None,
-        mapped=aside,
-        added=True,
-        now=SQL("CASE WHEN {} IS NOT NULL THEN {}::{} END").format(
-            today, _SOME.get(family(contract.tables[name].columns[column].type), SQL("0")), SQL(type_)
-        ),
-    )
-    return renamed.with_table(table.with_column(texts).with_column(numbers))
-
-
-def without_mark(half: Half, actual: Schema) -> Schema:
-    """Return the schema after the last row is mapped, without the trigger and the old foreign keys."""
-    texts, key, column = half.texts, half.texts.key, half.texts.column
-    over = actual.tables[key.table].foreign_keys
-    actual = actual.without_foreign_keys(frozenset((k.table, k.name) for k in over if k.columns == (half.aside,)))
-    table, parent = actual.tables[key.table], actual.tables[key.target]
-    mark = online.syncing(key.table, online.beside(column))
-    kept = tuple(obstacle for obstacle in table.obstacles if obstacle.name != mark)
-    number = SQL("coalesce({}, (SELECT p.number FROM {} WHERE {} LIMIT 1))").format(
-        q.column(column),
-        texts.carriers(SQL("{} AS t").format(q.stored(parent))),
-        texts.match(q.column(half.aside)),
-    )
-    mapped = replace(table.columns[column], now=number)
-    return actual.with_table(replace(table, obstacles=kept).with_column(mapped))
