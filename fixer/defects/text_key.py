@@ -31,6 +31,7 @@ from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.counting.attaching import let_count, let_count_by
 from fixer.repair.counting.coming import as_counted, coming
+from fixer.repair.rekeying.texts import standing_for
 from fixer.repair.sequences import numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -141,7 +142,9 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     legacy = _legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
     counting = as_counted(name, contract.tables[name].columns[column], renamed, contract)
-    wanted = replace(counting, now=SQL("row_number() OVER ()"), numbered=True, added=True)
+    old = q.today(actual.tables[name].columns[column])
+    number = SQL("COALESCE({}, row_number() OVER ())").format(standing_for(old, "bigint"))
+    wanted = replace(counting, now=number, numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 

@@ -149,10 +149,14 @@ def _early(table: Table) -> Table:
 
 
 def _before_mapping(table: Table) -> Table:
-    """Return a table whose references have the names of today where the plan gives these to others."""
+    """Return a table whose references have the names of today where the plan gives these to others.
+
+    If they are keys as well, rows below them are mapped later: those see the names that the old keys have by then.
+    """
     late = {column.name for column in table.columns.values() if column.mapped}
     there = [column for column in table.columns.values() if not (column.added or column.mapped)]
     columns = [replace(c, name=c.stored_as) if c.stored_as in late else c for c in there]
+    columns += [c for c in there if c.stored_as in late and c.name == table.legacy_key]
     return replace(table, leaving=(), columns={column.name: column for column in columns})
 
 

@@ -52,12 +52,17 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     order += told.order
     words += told.words
     primary = wanted.primary_key.columns if wanted.primary_key else ()
-    identity = tuple(column for column in primary if column in table.columns)
+    identity = tuple(_known_today(table.columns[column], table) for column in primary if column in table.columns)
     order += [q.column(column) for column in identity]
     words.append(f"the one with the lowest {', '.join(identity)}" if identity else "the one that is stored first")
-    counted = any(wanted.columns[column].generates for column in identity)
+    counted = any(column in wanted.columns and wanted.columns[column].generates for column in identity)
     unknown = "" if told.column or counted else "as nothing tells which is older"
     return Keeper(tuple(holders), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
+
+
+def _known_today(column: Column, table: Table) -> str:
+    """Return the column that tells rows apart today in place of a key column: the old one where it is to be new."""
+    return column.mapped or (table.legacy_key if column.numbered and column.added else None) or column.name
 
 
 def aged_by(table: Table, contract: Contract) -> str:

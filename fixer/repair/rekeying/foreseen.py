@@ -9,15 +9,11 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.constraints import online
+from fixer.repair.quarantine import Mover
 from fixer.repair.rekeying.held import texts_of
-from fixer.repair.rekeying.texts import Half
+from fixer.repair.rekeying.texts import Half, standing_for
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
-from fixer.sql.types import family
-
-# What stands for the new key of a text until there is one: another one for each text, so that repeats are to be seen.
-_NUMBER = SQL("dense_rank() OVER (ORDER BY {}::text)")
-_STANDING_FOR = {"uuid": SQL("md5({}::text)"), "text": SQL("{}::text")}
 
 
 def aside_name(table: Table, column: str) -> str:
@@ -63,15 +59,16 @@ def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
     keyed = table.primary_key and aside in table.primary_key.columns  # what replaces that key frees the column
     texts = table.columns[aside] if keyed else replace(table.columns[aside], not_null=False)
     today, type_ = q.column(texts.stored_as or column), contract.tables[name].columns[column].full_type
+    means_one = q.not_null([texts.stored_as or column])
+    if Mover(actual, contract).policy(key) == "null" and (held := texts_of(key, actual, contract)):
+        means_one = SQL("NOT ({})").format(held.unmatched(actual.tables[key.target]))
     numbers = replace(
         contract.tables[name].columns[column],
         not_null=False,
         default=None,
         mapped=aside,
         added=True,
-        now=SQL("CASE WHEN {} IS NOT NULL THEN {}::{} END").format(
-            today, _STANDING_FOR.get(family(type_), _NUMBER).format(today), SQL(type_)
-        ),
+        now=SQL("CASE WHEN {} THEN {} END").format(means_one, standing_for(today, type_)),
     )
     wanted = contract.tables[name].primary_key
     legacy = aside if wanted and wanted.columns == (column,) else table.legacy_key

@@ -91,6 +91,18 @@ class Texts:
         )
 
 
+def standing_for(old: Composable, type_: str) -> Composable:
+    """Return what stands for the new key, of a type, that an old one gets, until there is one.
+
+    It is the same for the same text, wherever that is, so that rows which will repeat, or lose their parent, are told
+    beforehand. As a number, it is a bigint: of fewer digits, two texts might share one.
+    """
+    text = SQL('{}::text COLLATE "C"').format(old)
+    if family(type_) == "integer":
+        return SQL("pg_catalog.hashtextextended({}, 0)").format(text)
+    return SQL("{}::{}").format(SQL("md5({})").format(text) if family(type_) == "uuid" else text, SQL(type_))
+
+
 def mixed(key: ForeignKey, actual: Schema, contract: Contract) -> str:
     """Return the family of the new key if a column may hold new keys already; empty if no text can be one."""
     new = actual.tables[key.target].columns.get(key.target_columns[0])

@@ -137,8 +137,12 @@ class _Trial:
         return cursor.fetchone() == (True,)
 
     def _copy(self, each: Kept) -> bool:
-        """Two rows were like it, in all that it has: cells of keys may be empty until the run maps them."""
-        filled = {name: value for name, value in each.row.items() if value is not None}
+        """Two rows were like it, in all that it has: cells of keys may be empty until the run maps them.
+
+        Where they are mapped by then, the texts stand beside.
+        """
+        texts = {name.removeprefix("legacy_"): value for name, value in each.row.items() if name.startswith("legacy_")}
+        filled = {name: value for name, value in (dict(each.row) | texts).items() if value is not None}
         return sum(_has(row, filled, known=True) for row in _rows(self.before, each.source.partition(".")[2])) > 1
 
     def _rival(self, each: Kept, columns: str) -> bool:
