@@ -139,6 +139,12 @@ class Schema:
     broken: tuple[Broken, ...] = ()  # functions that tables call, and that fail
     beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has nothing that is compared: neither a table, a sequence nor a type, nor anything beside them."""
+        coded = self.code is not None and bool(self.code.parts or self.code.beyond)
+        return not (self.tables or self.sequences or self.types or coded)
+
     def seen_again(self, session: Session) -> bool:
         """Return whether a session sees the very same rows of the catalogue from which this schema was read.
 
