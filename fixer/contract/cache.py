@@ -26,7 +26,7 @@ from fixer.model.schema.code import Code, Coded
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 from fixer.model.values import dataclass
 
-_FORMAT = 13  # changes whenever the values of fixer.model.schema mean something else
+_FORMAT = 14  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
 _KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition, Coded, Code)
 
