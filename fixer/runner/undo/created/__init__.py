@@ -130,6 +130,9 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             left = made.items.get(column.key)
             only = left is None or left.detail["type"] == old["type"]
             yield f"bring the default of {column.name} back", alter(then, column.of, default, only=only)
+        if old["generated"] and old["default"] != new["default"] and old["generated"] == new["generated"]:
+            expression = SQL("ALTER COLUMN {} SET EXPRESSION AS ({})").format(name, SQL(old["default"]))
+            yield f"let {column.name} be computed as before", alter(then, column.of, expression)
         if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
             how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
             actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
