@@ -29,7 +29,9 @@ def unreadable(finding: Finding, answer: Count, actual: Schema) -> Finding:
         rows=0,
         only_with_rows=False,
         aspect=finding.id,
-        repair=refuse(f"let this role read all rows: {ways}" if ways else f"its rows could not be read: {error}{first}"),
+        repair=refuse(
+            f"let this role read all rows: {ways}" if ways else f"its rows could not be read: {error}{first}"
+        ),
     )
 
 
