@@ -41,7 +41,7 @@ def prepare(
             schema, seen = read_itself(cursor)
         else:
             schema = read_declared(cursor, lone_types=lone_types)
-            schema = replace(schema, code=coded.declared(cursor, brought))
+            schema = replace(schema, code=coded.declared(cursor, brought), stored=coded.stored(cursor, schema.tables))
     if itself and not schema.tables:
         raise ContractError("The target has no tables of its own: is it the right database?")
     if schema.is_bare:

@@ -248,3 +248,39 @@ def test_rows_that_only_a_function_to_come_can_judge_wait_for_it(empty: Database
     assert "create it first: fixer apply --only missing-function; then plan again" in refused.stderr
     assert (refused.returncode, first.returncode, then.returncode, then.stderr) == (1, 1, 0, "")
     assert empty.ask("SELECT count(*) FROM fixer_quarantine.goods") == 1
+
+
+STORED = """
+CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n numeric(9, 2), note text) WITH (fillfactor = 70);
+ALTER TABLE "Lo%gs" ALTER note SET STORAGE EXTERNAL, ALTER n SET STATISTICS 300;
+"""
+_KEPT = """
+SELECT ARRAY (SELECT concat_ws(' ', reloptions, attname, attstorage, to_jsonb(a) ->> 'attstattarget')
+                FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+               WHERE relname = 'Lo%gs' AND attname IN ('n', 'note') ORDER BY 1)
+"""
+_TOLD = ["{fillfactor=70} n m 300", "{fillfactor=70} note e"]
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "",
+        'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n numeric(9, 2), note text)',
+        'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n real, note text);'
+        'ALTER TABLE "Lo%gs" ALTER n SET STATISTICS 7',
+    ],
+)
+def test_a_table_is_stored_as_the_contract_says(empty: Database, tmp_path: Path, made: str, mode: str) -> None:
+    """Also one that is made, and a column that gets another type, which takes its own target with it."""
+    (tmp_path / "schema.sql").write_text(STORED)
+    empty.run(f"SELECT 1; {made}")
+    words = ("--contract", "schema.sql", "--dsn", empty.dsn)
+    ended = fixer("apply", "--yes", "-q", "--allow-hazards", "all", "--mode", mode, *words, cwd=tmp_path)
+    told, again = empty.ask(_KEPT), fixer("check", "-q", *words, cwd=tmp_path).stdout
+    undone = fixer("undo", "1", "--yes", "-q", "--dsn", empty.dsn)
+
+    assert (ended.returncode, ended.stderr, undone.returncode, undone.stderr) == (0, "", 0, "")
+    assert [each.rstrip() for each in told] == _TOLD
+    assert "different-storage" not in again

@@ -18,6 +18,7 @@ from fixer.runner.undo.facts import (
     full,
     index,
     marks,
+    options,
     same_statistics,
     stored,
 )
@@ -54,6 +55,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     yield from domains(now, then, made)
     yield from _sequences(now, then, made)
     yield from _columns(now, then, made)
+    yield from _options(now, then)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
         yield from same_statistics(statistics, now.items.get(statistics.key))
@@ -114,6 +116,20 @@ def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator
         if schema.key in made.items and schema.key not in then.items:
             drop = SQL("BEGIN\n    DROP SCHEMA {};\nEXCEPTION WHEN dependent_objects_still_exist THEN\n    NULL;\nEND")
             yield f"drop the schema {schema.name}", q.Block(drop.format(Identifier(schema.name))) + SQL("")
+
+
+def _options(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield the statements that restore the options of tables, such as their fillfactor, in their order."""
+    for key in {item.key: None for each in (then, now) for item in each.of_kind("options")}:
+        old, new = (each.items[key].detail["options"] if key in each.items else [] for each in (then, now))
+        table = (then.items.get(key) or now.items[key]).of
+        if old == new or table not in then.relations:
+            continue
+        names, title = [each.partition("=")[0] for each in new], f"bring the options of {then.table(table)} back"
+        if names:
+            yield title, alter(then, table, SQL("RESET ({})").format(SQL(", ").join(map(Identifier, names))))
+        if old:
+            yield title, alter(then, table, SQL("SET ({})").format(options(old)))
 
 
 def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
