@@ -268,8 +268,7 @@ _TOLD = ["{fillfactor=70} n m 300", "{fillfactor=70} note e"]
     [
         "",
         'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n numeric(9, 2), note text)',
-        'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n real, note text);'
-        'ALTER TABLE "Lo%gs" ALTER n SET STATISTICS 7',
+        'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n real, note text);ALTER TABLE "Lo%gs" ALTER n SET STATISTICS 7',
     ],
 )
 def test_a_table_is_stored_as_the_contract_says(empty: Database, tmp_path: Path, made: str, mode: str) -> None:
