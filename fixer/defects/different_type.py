@@ -151,7 +151,7 @@ def repair(finding: Finding[OfTable | OfColumn], actual: Schema, contract: Contr
     if isinstance(about, Lone):
         return _of_lone(about, finding, contract)
     return refuse(
-        f"columns hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
+        f"columns may hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
     )
 
 
