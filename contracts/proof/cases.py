@@ -31,6 +31,8 @@ class Case:
 
 def cases_of(contract: Contract) -> tuple[Case, ...]:
     """Return every case of a contract, in an order that is the same in every process."""
+    if not (contract.tables or contract.schema.is_bare):
+        return (Case(4, "nothing_else_is_wrong", QName("", ""), "beside tables"),)
     found = [
         case
         for name in sorted(contract.tables)

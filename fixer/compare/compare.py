@@ -21,7 +21,7 @@ from fixer.compare.identity import told_apart
 from fixer.compare.reading import WARY_PROBES, Doubts, Measure, Reading, remembered
 from fixer.compare.standing import Stood, unasked
 from fixer.compare.unchanged import alike, still_alike
-from fixer.compare.unreadable import unreadable
+from fixer.compare.unreadable import of_no_row, unreadable
 from fixer.defects import DefectClass, Foreseeing
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
@@ -193,6 +193,7 @@ def _counted(
     answers = iter(count(asked) if asked else ())
     for defect, finding in candidates:
         answer = next(answers) if finding.asks else Count(finding.rows)
+        answer = of_no_row(finding, count, future) or answer if answer.unmade else answer
         # The probe calls a function that needs the application's search_path: trust the valid constraint.
         believed = answer.beyond and finding.vouched and not reading.is_asked_for(finding)
         if not believed and _stands(finding, answer, decided):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 import psycopg2
-from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
+from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION, UNDEFINED_OBJECT
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
@@ -35,6 +35,8 @@ _ALWAYS = (SQL("true"), all_of([SQL("true")]))  # the conditions that every row 
 
 # A row of counts: probe numbers, their counts, NULL, places. A row of a sample: probe number, NULL, cells, NULL.
 _Answer = tuple[list[int], list[int] | None, list[str | None] | None, list[list[str]] | None]
+
+_TO_COME = (UNDEFINED_FUNCTION, UNDEFINED_OBJECT)  # what the plan may create, as it may not be there yet
 
 log = logging.getLogger("pgmend.rows")
 
@@ -87,7 +89,8 @@ def _alone(session: Session, probe: Probe) -> Count:
         log.warning("rows cannot be read: %s", told(error))
         denied = error.pgcode == INSUFFICIENT_PRIVILEGE
         ways = _ways(session, error) if denied else ()
-        return Count(error=told(error), beyond=bool(relying_on_path(error)), denied=denied, ways=ways)
+        unmade = error.pgcode in _TO_COME
+        return Count(error=told(error), beyond=bool(relying_on_path(error)), denied=denied, ways=ways, unmade=unmade)
 
 
 def _ways(session: Session, error: psycopg2.Error) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixer.model.finding import UNREADABLE, Count, Finding
+from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Probe
 from fixer.model.schema import Schema, Session
 from fixer.model.step import refuse
 from fixer.model.subject import Unreadable
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
+from fixer.sql.compose import SQL
 
 
 def unreadable(finding: Finding, answer: Count, actual: Schema) -> Finding:
@@ -18,6 +19,8 @@ def unreadable(finding: Finding, answer: Count, actual: Schema) -> Finding:
     statements = [*_statements(finding, actual), *answer.ways] if answer.denied else []
     ways, error = "; ".join(dict.fromkeys(statements)), answer.error
     why = f"{finding.table.name} could not be read: {error}"
+    to_come = answer.unmade and actual.code is not None and (error or "").startswith("function ")
+    first = "; create it first: fixer apply --only missing-function; then plan again" if to_come else ""
     return replace(
         finding,
         slug=UNREADABLE,
@@ -26,8 +29,20 @@ def unreadable(finding: Finding, answer: Count, actual: Schema) -> Finding:
         rows=0,
         only_with_rows=False,
         aspect=finding.id,
-        repair=refuse(f"let this role read all rows: {ways}" if ways else f"its rows could not be read: {error}"),
+        repair=refuse(
+            f"let this role read all rows: {ways}" if ways else f"its rows could not be read: {error}{first}"
+        ),
     )
+
+
+def of_no_row(finding: Finding, count: Counter, actual: Schema) -> Count | None:
+    """Return the answer that no row has it, if the table of a finding has none; else None, as its probe still fails."""
+    table = actual.tables.get(finding.table)
+    if table is None or table.created:
+        return None
+    first = SQL("(SELECT t.* FROM {} LIMIT 1) AS t").format(q.rows_of(table))
+    (held,) = count([Probe(first, SQL("true"))])
+    return None if held.error or held.rows else Count()
 
 
 def _statements(finding: Finding, actual: Schema) -> Iterator[str]:

@@ -23,12 +23,13 @@ from fixer.model.codec import decode, encode, form
 from fixer.model.contract import Refused
 from fixer.model.schema import Partition, Schema
 from fixer.model.schema.code import Code, Coded
+from fixer.model.schema.storage import Stored
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 from fixer.model.values import dataclass
 
-_FORMAT = 13  # changes whenever the values of fixer.model.schema mean something else
+_FORMAT = 14  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
-_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition, Coded, Code)
+_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition, Coded, Code, Stored)
 
 log = logging.getLogger("pgmend.contract")
 

@@ -29,7 +29,8 @@ def prepare(
 
     `itself` says that this database is the target: what is NOT VALID there is wanted of all rows, and its code is not
     compared with itself. What was `brought` there is left out of the code. Constants are spelt as in the session
-    `like`. Types that no table needs belong to it if `lone_types`. Raises ContractError if it has no tables.
+    `like`. Types that no table needs belong to it if `lone_types`. Raises ContractError if it has nothing that
+    is compared, or, as its own contract, no tables.
     """
     with rolled_back(connection) as cursor:
         cursor.execute(READING + UNQUOTED)
@@ -40,8 +41,9 @@ def prepare(
             schema, seen = read_itself(cursor)
         else:
             schema = read_declared(cursor, lone_types=lone_types)
-            schema = replace(schema, code=coded.declared(cursor, brought))
-    if not schema.tables:
-        where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"
-        raise ContractError(f"{where}: is it the right database?")
+            schema = replace(schema, code=coded.declared(cursor, brought), stored=coded.stored(cursor, schema.tables))
+    if itself and not schema.tables:
+        raise ContractError("The target has no tables of its own: is it the right database?")
+    if schema.is_bare:
+        raise ContractError(f"The contract {name} declares nothing that is compared: is it the right database?")
     return Contract(name, schema, Hints(), itself=itself, seen=seen)

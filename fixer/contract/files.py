@@ -74,7 +74,7 @@ log = logging.getLogger("pgmend.contract")
 def prepare(path: Path, connection: Connection, schema: str, scratch: Scratch = OUR_OWN) -> Contract:
     """Return what SQL declares, as it was kept or else as a throw-away place reads it.
 
-    Raises ContractError with the file and the line of a statement that fails, or if there is no table.
+    Raises ContractError with the file and the line of a statement that fails, or if they declare nothing.
     """
     name, texts = str(path), texts_of(files_at(path))
     version = connection.server_version // 10000
@@ -101,7 +101,9 @@ def _read(place: Place, target: Connection, name: str, refused: list[Said], brou
         if refused:
             first, _ = refused[0]
             raise ContractError(f"{first.place}: {first.said}{_before(first.said)}.") from None
-        raise ContractError(f"The contract {name} has no tables: it should create one at least.") from None
+        raise ContractError(
+            f"The contract {name} declares nothing that is compared: it should create a table, a type or a function."
+        ) from None
     return Read(schema, refused=refusing.settled(refused, schema))
 
 

@@ -90,7 +90,7 @@ class Place:
     ) -> Schema:
         """Return what it declares, but for code that was `brought`, spelt as the target spells it.
 
-        Types that no table needs belong to it if `lone_types`. Raises ContractError if it declares no table.
+        Types that no table needs belong to it if `lone_types`. Raises ContractError if it declares nothing.
         """
         made = declared.prepare(self.owner, name, brought=brought, like=target, lone_types=lone_types).schema
         return by_target(target, made, self.version, stand_ins=bool(self.lacking))

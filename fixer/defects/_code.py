@@ -214,11 +214,15 @@ def replacing(about: FoundCode, phase: Phase) -> Step:
     """Return the step that lets a definition take the place of another, with the comment that is there."""
     code, found = about.wanted, about.found
     if code.key.kind in (Kind.FUNCTION, Kind.VIEW):
-        statements, lock = [f"CREATE OR REPLACE {_as_new(code.create[0]).removeprefix('CREATE ')}"], Lock.NONE
+        statements, lock = [_replaced(code)], Lock.NONE
     else:
         statements, lock = [found.drop, *code.create, *found.rest], Lock.ACCESS_EXCLUSIVE
     step = _step(phase, code, f"replace {code.told}", [SQL(each) for each in statements], lock)
     return replace(step, hazard=Hazard.REPLACES_CODE)
+
+
+def _replaced(code: Code) -> str:
+    return f"CREATE OR REPLACE {_as_new(code.create[0]).removeprefix('CREATE ')}"
 
 
 def _step(phase: Phase, code: Code, title: str, statements: Iterable[SQL | Composed], lock: Lock) -> Step:
@@ -237,6 +241,8 @@ def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
     found = about.found
     see_that_it_is_owned(about, actual)
     see_that_it_may_be_written(about.wanted, actual)
+    if found.key.kind == Kind.VIEW and about.wanted.shape.startswith(f"{found.shape}, "):
+        raise RefusalError(f"undo could not take its new columns back; run: {_replaced(about.wanted)}; then plan again")
     if found.shape != about.wanted.shape:
         what = "its columns" if found.key.kind == Kind.VIEW else "its arguments or its result"
         raise RefusalError(

@@ -65,6 +65,15 @@ CREATE TABLE days (id integer PRIMARY KEY, mood mooded);
 """
 
 
+def toned() -> str:
+    """Return a contract in SQL with an enum, and a domain over it whose default names one of its labels."""
+    return """
+CREATE TYPE tone AS ENUM ('low', 'high');
+CREATE DOMAIN toned AS tone DEFAULT 'high';
+CREATE TABLE goods (id integer PRIMARY KEY);
+"""
+
+
 SENT = "INSERT INTO parcels VALUES (1, 2, (3, 4)), (2, NULL, NULL)"
 
 

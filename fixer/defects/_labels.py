@@ -47,6 +47,15 @@ def hindrance(type_: str, labels: Iterable[str], actual: Schema, contract: Contr
     return ""
 
 
+def said_of(labels: Iterable[str], type_: QName, contract: Contract) -> str:
+    """Return why a repair cannot add labels to an enum that no column holds: the contract names one; empty if not."""
+    types = "\n".join(statement for name, (statement, *_) in contract.schema.types.items() if name != type_)
+    tables = (column.full_type for table in contract.tables.values() for column in table.columns.values())
+    said = "\n".join([types, *(each for name in {"", *tables} for each in _said(name, contract))])
+    named = [literal(label) for label in labels if literal(label) in said]
+    return f"{named[0]} is named by the contract, {_UNUSABLE}" if named else ""
+
+
 def _columns(type_: str, contract: Contract) -> Iterator[tuple[Table, Column]]:
     """Yield the columns of an enum, and of arrays of it, with their tables."""
     for table in contract.tables.values():

@@ -1,4 +1,4 @@
-"""A partition lacks a unique, an index, a check or a foreign key that the contract lets it have alone.
+"""A partition lacks a key, an index, a check, a foreign key or a NOT NULL that the contract lets it have alone.
 
 So does one whose own constraint is NOT VALID, or whose own index is invalid.
 
@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
+from fixer.defects._visits import VISITED, keyed, visits
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, names_column
@@ -22,21 +22,19 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
-from fixer.model.table import Check, ForeignKey, Index, QName, Table
+from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
 from fixer.model.values import dataclass
 from fixer.repair.constraints import online, references
 from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.constraints.foreign_keys import add_foreign_key, arrow, best, exchange, is_comparable
+from fixer.repair.constraints.partitions import closed_alone
 from fixer.repair.probe import parents, rows_where, shown
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.following import truly_orphaned
 from fixer.sql.uniques import bound_by, compared
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 SLUG = "bare-partition"
 POINT = 4
@@ -47,8 +45,8 @@ STAGE = Stage.PARTS
 class Own(OfTable):
     """What a partition shall have alone, and what it has in its place."""
 
-    wanted: Index | Check | ForeignKey
-    found: Index | Check | ForeignKey | None
+    wanted: Index | Check | ForeignKey | Column
+    found: Index | Check | ForeignKey | Column | None
 
     @property
     def object(self) -> str:
@@ -56,9 +54,9 @@ class Own(OfTable):
         return f"{self.table}.{self.wanted.name}"
 
     @property
-    def part(self) -> Index | Check | ForeignKey:
+    def part(self) -> Index | Check | ForeignKey | None:
         """The index, check or foreign key of the contract."""
-        return self.wanted
+        return None if isinstance(self.wanted, Column) else self.wanted
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Own]]:
@@ -70,6 +68,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Own]]:
         yield from (each for index in alone.indexes for each in _index(index, part))
         yield from (each for check in alone.checks for each in _check(check, part, actual))
         yield from (each for key in alone.foreign_keys for each in _key(key, part, actual))
+        in_key = alone.primary_key.columns if alone.primary_key else ()  # closed along with it
+        for column in sorted(closed_alone(name, contract).difference(in_key)):
+            yield from _open(alone.columns[column], part, actual)
+
+
+def _open(wanted: Column, part: Table, actual: Schema) -> Iterator[Finding[Own]]:
+    found = part.columns.get(wanted.name)
+    if found is None or (found.not_null and wanted.name not in part.unproved):
+        return
+    state = "is NOT VALID" if found.not_null else "may be NULL"
+    message = f"{part.name.name}.{wanted.name} should be NOT NULL, {state}"
+    asks = partial(rows_where, actual, part.name, SQL("{} IS NULL").format(q.column(wanted.name)))
+    yield Finding(SLUG, POINT, Own(part.name, wanted, found), message, asks=asks)
 
 
 def _index(wanted: Index, part: Table) -> Iterator[Finding[Own]]:
@@ -78,7 +89,8 @@ def _index(wanted: Index, part: Table) -> Iterator[Finding[Own]]:
     if any(not index.disabled_triggers for index in whole) or (wanted.primary and part.primary_key):
         return
     found = next(iter(whole or same), None)
-    what = wanted.exclusion or f"{'UNIQUE' if wanted.unique else 'an index over'} {wanted.what}"
+    kind = "PRIMARY KEY" if wanted.primary else "UNIQUE" if wanted.unique else "an index over"
+    what = wanted.exclusion or f"{kind} {wanted.what}"
     message = f"{part.name.name} should have {what}, {_state(found)}"
     there = all(column in part.columns for column in wanted.columns if column)
     asks = partial(_repeats, wanted, part) if wanted.unique and there and not wanted.overlaps_not else None
@@ -149,7 +161,18 @@ def repair(finding: Finding[Own], actual: Schema, contract: Contract) -> Repair:
         return Repair.of(_indexed(about.table, about.wanted, about.found, actual))
     if isinstance(about.wanted, Check):
         return Repair.of(_checked(about.table, about.wanted, about.found, actual))
+    if isinstance(about.wanted, Column):
+        return Repair.of([_closed(about.table, about.wanted, actual)])
     return Repair.of(_referenced(about.wanted, about.found, actual))
+
+
+def _closed(name: QName, wanted: Column, actual: Schema) -> Part:
+    table, action = actual.tables[name], SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(wanted.name))
+    if wanted.name in table.unproved:
+        action = SQL("VALIDATE CONSTRAINT {}").format(Identifier(table.unproved[wanted.name]))
+    title = f"forbid NULL in {name.name}.{wanted.name}"
+    step = alter(Phase.RULES, name, title, action, rows=table.estimated_rows, merge=True)
+    return step.online_as((*online.not_null(table, wanted.name, actual, online.FOR_COLUMNS),))
 
 
 def _adding(name: QName, wanted: Index, found: object) -> str:
@@ -200,36 +223,6 @@ def _referenced(wanted: ForeignKey, found: object, actual: Schema) -> Iterator[P
         yield from exchange(wanted, (found,), "it is not enforced", actual)
 
 
-def visits() -> sa.MetaData:
-    """Return a contract of a partitioned table, one partition of which has rules of its own."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Table("sites", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
-    sa.Table(
-        "visits",
-        metadata,
-        sa.Column("day", sa.Integer, nullable=False),
-        sa.Column("site", sa.Integer),
-        sa.Column("co%de", sa.Text),
-        postgresql_partition_by="RANGE (day)",
-    )
-    sa.event.listen(metadata, "after_create", sa.DDL(_PARTS.replace("%", "%%")))  # type: ignore[no-untyped-call]
-    return metadata
-
-
-_PARTS = """
-CREATE TABLE "Visits 1" PARTITION OF visits (
-    CONSTRAINT v_code UNIQUE ("co%de"), CONSTRAINT v_site FOREIGN KEY (site) REFERENCES sites ON DELETE CASCADE,
-    CONSTRAINT v_day CHECK (site > day)
-) FOR VALUES FROM (0) TO (10);
-CREATE UNIQUE INDEX v_lower ON "Visits 1" (lower("co%de")) WHERE day > 3;
-CREATE TABLE visits_2 PARTITION OF visits FOR VALUES FROM (10) TO (20)
-"""
-_VISITED = (
-    "INSERT INTO sites SELECT 10 * g FROM generate_series(1, 3) AS g;"
-    "INSERT INTO visits VALUES (1, 10, 'a'), (2, 20, 'B'), (11, 99, 'a'), (12, 5, 'a')"
-)
 _DROP = 'ALTER TABLE "Visits 1" DROP CONSTRAINT {}'
 _LATER = _DROP.format("v_site, ADD CONSTRAINT v_site FOREIGN KEY (site) REFERENCES sites ON DELETE CASCADE NOT VALID")
 SPECIMENS = (
@@ -237,15 +230,26 @@ SPECIMENS = (
         "all are missing",
         f"{_DROP.format('v_code, DROP CONSTRAINT v_site, DROP CONSTRAINT v_day')}; DROP INDEX v_lower",
         contract=visits,
-        setup=_VISITED,
+        setup=VISITED,
     ),
-    Specimen("a foreign key is NOT VALID", _LATER, contract=visits, setup=_VISITED),
+    Specimen("NULL goes in", 'ALTER TABLE "Visits 1" ALTER site DROP NOT NULL', contract=visits, setup=VISITED),
+    Specimen(
+        "NULL went in",
+        'ALTER TABLE "Visits 1" ALTER site DROP NOT NULL; UPDATE visits SET site = NULL WHERE day < 3',
+        rows=2,
+        manual=True,
+        contract=visits,
+        setup=VISITED,
+    ),
+    Specimen("a key is missing", "ALTER TABLE shop_a DROP CONSTRAINT shop_a_pkey", contract=keyed, setup=""),
+    Specimen("NULL goes in, above others", "ALTER TABLE shop_b ALTER id DROP NOT NULL", contract=keyed, setup=""),
+    Specimen("a foreign key is NOT VALID", _LATER, contract=visits, setup=VISITED),
     Specimen(
         "a foreign key deletes nothing",
         _DROP.format("v_site, ADD CONSTRAINT v_site FOREIGN KEY (site) REFERENCES sites"),
         hazards=frozenset({"replaces-constraint"}),
         contract=visits,
-        setup=_VISITED,
+        setup=VISITED,
     ),
     Specimen(
         "a check is NOT VALID, and rows break it",
@@ -254,7 +258,7 @@ SPECIMENS = (
         rows=2,
         manual=True,
         contract=visits,
-        setup=_VISITED,
+        setup=VISITED,
     ),
     Specimen(
         "rows repeat",
@@ -262,14 +266,14 @@ SPECIMENS = (
         rows=1,
         manual=True,
         contract=visits,
-        setup=_VISITED,
+        setup=VISITED,
     ),
     Specimen(
         "an index is invalid",
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'v_lower'::regclass",
         superuser=True,
         contract=visits,
-        setup=_VISITED,
+        setup=VISITED,
     ),
 )
 NEAR_MISSES = (
@@ -277,10 +281,10 @@ NEAR_MISSES = (
         "under other names",
         'ALTER TABLE "Visits 1" RENAME CONSTRAINT v_site TO odd; ALTER INDEX v_lower RENAME TO "odd %"',
         contract=visits,
-        setup=_VISITED,
+        setup=VISITED,
     ),
     Specimen(
-        "other partitions lack them", "ALTER TABLE visits DETACH PARTITION visits_2", contract=visits, setup=_VISITED
+        "other partitions lack them", "ALTER TABLE visits DETACH PARTITION visits_2", contract=visits, setup=VISITED
     ),
 )
 

@@ -21,7 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Check, QName, Table
-from fixer.repair.constraints.checks import over_row, spelt, stands
+from fixer.repair.constraints.checks import binds, over_row, spelt
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.sql.compose import SQL, Composable
@@ -41,7 +41,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck] | Gu
         there = [table.columns.get(column) for column in check.columns]
         if table.created or not all(column and not column.mapped for column in there):
             continue
-        found = stands(check, table)
+        found = binds(check, table)
         if found and found.enforced and not check.validated:
             continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(found and found.validated)

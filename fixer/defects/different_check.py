@@ -1,4 +1,4 @@
-"""A check has the name of one in the contract, but another condition.
+"""A check has the name of one in the contract, but another condition, or does not bind tables that INHERIT.
 
 Costs: the right check seems to exist, so migrations that look for its name skip it.
 Cure: replace it, after the rows that break the right condition have been moved (see broken-check).
@@ -20,7 +20,7 @@ from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import FoundCheck
 from fixer.model.table import Table
 from fixer.repair.constraints import online
-from fixer.repair.constraints.checks import names_match, spelt, stands
+from fixer.repair.constraints.checks import binds, names_match, spelt
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint
 from fixer.sql.compose import SQL, Composable
@@ -34,8 +34,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
     """Yield the wanted checks that do not exist while another check has their name."""
     for table, check in walk.own_checks(actual, contract):
         found = names_match(check, table)
-        if found and not stands(check, table):
-            message = f"{table.name.name} should have CHECK {spelt(check)}, {check.name} says {spelt(found)}"
+        if found and not binds(check, table):
+            said = f"{spelt(found)}{' NO INHERIT' if found.no_inherit else ''}"
+            message = f"{table.name.name} should have CHECK {spelt(check)}, {check.name} says {said}"
             yield Finding(SLUG, POINT, FoundCheck(table.name, check, found), message)
 
 
@@ -63,6 +64,23 @@ SPECIMENS = (
     Specimen("weaker", BREAK.format("(price > -1000)"), hazards=frozenset({"replaces-constraint"})),
     Specimen("on another column", BREAK.format("(pages > 0)"), hazards=frozenset({"replaces-constraint"})),
     Specimen(
+        "for the table alone",
+        """ALTER TABLE "eve.nts" DROP CONSTRAINT "told%";"""
+        """ALTER TABLE "eve.nts" ADD CONSTRAINT "told%" CHECK (what <> '') NO INHERIT""",
+        hazards=frozenset({"replaces-constraint"}),
+        contract=events,
+        setup=EVENT_ROWS,
+    ),
+    Specimen(
+        "for the table alone, and rows of heirs break it",
+        """ALTER TABLE "eve.nts" DROP CONSTRAINT "told%"; UPDATE late SET what = '' WHERE id = 2;"""
+        """ALTER TABLE "eve.nts" ADD CONSTRAINT "told%" CHECK (what <> '') NO INHERIT""",
+        also=frozenset({"broken-check"}),
+        manual=True,
+        contract=events,
+        setup=EVENT_ROWS,
+    ),
+    Specimen(
         "of heirs too",
         """ALTER TABLE "eve.nts" DROP CONSTRAINT "told%"; ALTER TABLE "eve.nts" ADD CONSTRAINT "told%" CHECK (true)""",
         hazards=frozenset({"replaces-constraint"}),
@@ -71,6 +89,14 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "for the table alone, as in the contract",
+        "ALTER TABLE lone RENAME CONSTRAINT lone_n TO odd",
+        contract=lambda: (
+            "CREATE TABLE lone (id integer PRIMARY KEY, n integer CONSTRAINT lone_n CHECK (n > 0) NO INHERIT);"
+        ),
+        setup="",
+    ),
     Specimen("spelt otherwise", BREAK.format("((price > 0::numeric(4,2)))")),
     Specimen("turned round", BREAK.format("(0 < price)")),
 )

@@ -7,8 +7,8 @@ Costs: a row constructor, or code that reads the parts by name, fails with 42846
 new rows get values that nobody intended; or functions that cast to the type fail with 22P02, or take what they should
 not.
 Cure: ALTER DOMAIN sets a default, which rows to come get; if it calls a function of the application, a person decides.
-So about all else, because PostgreSQL changes no part of a type that columns hold. What nothing holds is changed by
-ALTER, or dropped and created by the next plan.
+What no column of the database holds gets what it lacks: an enum its labels, unless the contract names one, and a
+domain its checks. A person decides about all else, because PostgreSQL changes no part of a type that columns hold.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from fixer.defects import _walk as walk
-from fixer.defects._guarded import SCORED, SENT, lone_types, parcels, prices, scores
+from fixer.defects._guarded import SCORED, SENT, lone_types, parcels, prices, scores, toned
+from fixer.defects._guards import check_named
+from fixer.defects._labels import adding, said_of
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, canonical
@@ -29,8 +31,8 @@ from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
 from fixer.model.values import dataclass
-from fixer.repair.columns import another_kind, apart_from_multirange, named, names_type
-from fixer.repair.constraints.domains import of_others
+from fixer.repair.columns import another_kind, apart_from_multirange, in_full, named, names_type
+from fixer.repair.constraints.domains import of_others, users
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -54,6 +56,15 @@ class Defaulting(OfTable):
     default: str
 
 
+@dataclass(frozen=True)
+class Lone(OfTable):
+    """A type that no column of the contract holds, as the statements that make it, and what a person does about it."""
+
+    wanted: str
+    found: str
+    way: str
+
+
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfColumn]]:
     """Yield the types that columns hold whose parts, or whose default, differ; what domains demand is another class."""
     for name, (wanted, *_) in contract.schema.types.items():
@@ -68,8 +79,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
             about = Defaulting(name, default[1])
             yield Finding(SLUG, POINT, about, message, asks=partial(of_others, name), aspect="default")
         if (said := _told(wanted, found)) and _is_lone(name, contract, directly=" AS ENUM (" in wanted):
-            message, left = f"{spelt} should {said[0]}", refuse(said[1].format(spelt))
-            yield Finding(SLUG, POINT, OfTable(name), message, repair=left, aspect="kind")
+            lone = Lone(name, wanted, found, said[1].format(spelt))
+            yield Finding(SLUG, POINT, lone, f"{spelt} should {said[0]}", asks=partial(users, name), aspect="kind")
     for table, meant, column in walk.columns(actual, contract):
         type_ = named(column.full_type)
         if meant.full_type == column.full_type and column.now is None and (kind := another_kind(meant, column)):
@@ -137,9 +148,59 @@ def repair(finding: Finding[OfTable | OfColumn], actual: Schema, contract: Contr
         change = SQL("ALTER DOMAIN {} {}").format(q.name(about.table), SQL(action))
         title = f"set the default of the domain {about.table.name} to {about.default}"
         return Repair.of([Step(Phase.DEFAULTS, about.table, title, change, Lock.NONE)])
+    if isinstance(about, Lone):
+        return _of_lone(about, finding, contract)
     return refuse(
-        f"columns hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
+        f"columns may hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
     )
+
+
+def _of_lone(about: Lone, finding: Finding[OfTable | OfColumn], contract: Contract) -> Repair:
+    """Add the labels that an enum lacks, or what a domain should demand; refuse all else, or if anything holds it."""
+    apart = about.table.schema not in contract.schemas or not _is_lone(about.table, contract, directly=False)
+    if finding.rows or apart or _kind(about.wanted) != _kind(about.found):
+        return refuse(about.way)
+    if _kind(about.wanted) == "an enum":
+        return _labelled(about, contract)
+    demands = _more(about.wanted, about.found)
+    if demands is None:
+        return refuse(about.way)
+    said = ((each, check_named(about.wanted, each, about.found)) for each in demands)
+    actions = ((each, f"SET {each}" if each == "NOT NULL" else f"ADD {clause}") for each, clause in said)
+    alter, title = SQL("ALTER DOMAIN {} {}"), f"let the domain {about.table.name} demand {{}}"
+    return Repair.of(
+        Step(Phase.RULES, about.table, title.format(each), alter.format(q.name(about.table), SQL(action)), Lock.NONE)
+        for each, action in actions
+    )
+
+
+def _labelled(about: Lone, contract: Contract) -> Repair:
+    order, known = (_LABEL.findall(each) for each in (about.wanted, about.found))
+    lacks = [each for each in order if each not in known]
+    if why := said_of([each[1:-1].replace("''", "'") for each in lacks], about.table, contract):
+        return refuse(f"{why}; run {about.way}; then plan again")
+    return Repair.of(
+        adding(about.table, in_full(about.table), each[1:-1].replace("''", "'"), SQL(_place(each, order, known)))
+        for each in lacks
+    )
+
+
+def _place(label: str, order: list[str], known: list[str]) -> str:
+    """Return where a label comes, beside one that is there by then; each is spelt as in SQL."""
+    at = order.index(label)
+    later = next((each for each in order[at:] if each in known), "")
+    return f" AFTER {order[at - 1]}" if at else f" BEFORE {later}" if later else ""
+
+
+def _more(wanted: str, found: str) -> list[str] | None:
+    """Return what a domain should demand besides; None if it is made of another type, or demands something else."""
+    (head, *checks), (other, *there) = (_CHECK.split(each) for each in (wanted, found))
+    should, has = (_DOMAIN.match(each) for each in (head, other))
+    known = {*map(canonical, there)}
+    if not should or not has or should[1] != has[1] or (has[2] and not should[2]) or known - {*map(canonical, checks)}:
+        return None
+    filled = ["NOT NULL"] if should[2] and not has[2] else []
+    return [*filled, *(each for each in checks if canonical(each) not in known)]
 
 
 SPECIMENS = (
@@ -153,8 +214,20 @@ SPECIMENS = (
     Specimen(
         "an enum that nothing holds lacks labels",
         "DROP TYPE unused; CREATE TYPE unused AS ENUM ('x')",
-        manual=True,
         contract=lone_types,
+    ),
+    Specimen(
+        "an enum that nothing holds lacks its first label",
+        "DROP TYPE unused; CREATE TYPE unused AS ENUM ('it''s {y}')",
+        contract=lone_types,
+    ),
+    Specimen(
+        "an enum that nothing holds lacks a label that a default names",
+        "DROP DOMAIN toned; DROP TYPE tone; CREATE TYPE tone AS ENUM ('low'); CREATE DOMAIN toned AS tone",
+        also=frozenset({"different-type"}),
+        manual=True,
+        contract=toned,
+        setup="",
     ),
     Specimen(
         "an enum of a domain lacks labels",
@@ -167,13 +240,30 @@ SPECIMENS = (
     Specimen(
         "a domain that nothing holds takes NULL",
         "ALTER DOMAIN lone DROP NOT NULL",
+        contract=lone_types,
+    ),
+    Specimen(
+        "a domain that only others hold takes NULL",
+        "ALTER DOMAIN lone DROP NOT NULL; CREATE SCHEMA apart; CREATE TABLE apart.kept (a lone)",
+        rows=1,
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
+        "a domain that nothing holds takes no even numbers",
+        "ALTER DOMAIN lone ADD CHECK (VALUE % 2 = 1); ALTER DOMAIN lone DROP NOT NULL",
+        manual=True,
+        contract=lone_types,
+    ),
+    Specimen(
+        "a domain that nothing holds is of another type",
+        "DROP DOMAIN lone; CREATE DOMAIN lone AS bigint DEFAULT 3 NOT NULL CHECK (VALUE > 0) CHECK (VALUE <> 7)",
         manual=True,
         contract=lone_types,
     ),
     Specimen(
         "a domain that nothing holds takes all numbers",
         "ALTER DOMAIN lone DROP CONSTRAINT lone_check",
-        manual=True,
         contract=lone_types,
     ),
     Specimen(

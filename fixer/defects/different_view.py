@@ -80,6 +80,15 @@ SPECIMENS = (
         setup=DESK_ROWS,
     ),
     Specimen(
+        "its last column is missing",
+        "DROP VIEW pairs; CREATE VIEW pairs AS SELECT id FROM seen",
+        manual=True,
+        contract=lambda: (
+            "CREATE TABLE seen (id integer PRIMARY KEY, n integer); CREATE VIEW pairs AS SELECT id, n FROM seen;"
+        ),
+        setup="INSERT INTO seen VALUES (1), (2)",
+    ),
+    Specimen(
         "one that should hold rows",
         "DROP MATERIALIZED VIEW desk.totals;"
         "CREATE VIEW desk.totals AS SELECT 1 AS n, count(*) AS rows FROM desk.tickets",

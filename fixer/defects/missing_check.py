@@ -19,7 +19,7 @@ from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Table
 from fixer.repair.constraints import online
-from fixer.repair.constraints.checks import names_match, spelt, stands
+from fixer.repair.constraints.checks import binds, names_match, spelt
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable
@@ -35,7 +35,7 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
     """Yield the wanted checks that exist under no name, and whose own name no other check has."""
     for table, check in walk.own_checks(actual, contract):
-        if not stands(check, table) and not names_match(check, table):
+        if not binds(check, table) and not names_match(check, table):
             message = f"{table.name.name} should have CHECK {spelt(check)}, has none"
             yield Finding(SLUG, POINT, OfCheck(table.name, check), message)
 

@@ -2,13 +2,15 @@
 
 Costs: values that the code may write fail with 22001 value too long or 22003 out of range, or lose decimal places.
 Cure: widen it. A column that is wider than the contract stays as it is: nothing is ever narrowed or truncated.
-A person decides if no type holds the values of both, as with bit(8) for bit(16), or vector(384) for vector(768).
+A person decides if no type holds the values of both, as with bit(8) for bit(16), or vector(384) for vector(768), and
+the column holds some.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -25,6 +27,7 @@ from fixer.model.values import dataclass
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging
 from fixer.repair.conversion.standing import bound
+from fixer.repair.probe import rows_where
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
@@ -69,7 +72,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowColumn]
         home = next((side.home for side in (found, wanted) if side.type == type_), "")
         about = NarrowColumn(table.name, wanted.name, found, type_, home)
         message = f"{table.name.name}.{wanted.name} should take {wanted.type}, is {found.type}"
-        yield Finding(SLUG, POINT, about, message, repair=Repair() if widened(*types) else _by_a_person(about))
+        asks = None if widened(*types) else partial(rows_where, actual, table.name, q.not_null([wanted.name]))
+        yield Finding(SLUG, POINT, about, message, asks=asks)
 
 
 def _by_a_person(about: NarrowColumn) -> Repair:
@@ -82,13 +86,18 @@ def _by_a_person(about: NarrowColumn) -> Repair:
 def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -> Repair:
     """Widen the column."""
     about, table = finding.about, actual.tables[finding.table]
-    here = f"{table.name.name}.{about.column}"
+    here, unlike = f"{table.name.name}.{about.column}", widened(about.found.type, about.type) is None
+    if finding.rows and unlike:
+        return _by_a_person(about)
     if left := bound(table, about.column, actual.version):
         return left
     if index := clinging(table, about.column, about.type):
         why = f"the index {index.name} depends on the type of {here}"
         return refuse(f"{why}: drop it, and create it again afterwards")
     step = _widen(about, here)
+    if unlike:  # in place in both modes: a value that came meanwhile is refused, as no cast is named
+        kept = Reversal(about.column, q.column(about.column), q.column(about.column))
+        return Repair.of((*cleared(table, about.column), replace(step, shape=replace(step.shape, reverts=(kept,)))))
     if not step.hazard:
         return Repair.of([step])
     lightly = _lightly(about, actual, step)
@@ -201,6 +210,13 @@ SPECIMENS = (
         "fewer bits, of a fixed number",
         "ALTER TABLE shifts ALTER COLUMN flags TYPE bit(8) USING flags::bit(8)",
         manual=True,
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+    Specimen(
+        "fewer bits, and none in any row",
+        "UPDATE shifts SET flags = NULL; ALTER TABLE shifts ALTER COLUMN flags TYPE bit(8)",
+        hazards=REWRITE,
         contract=shifts,
         setup=SHIFT_ROWS,
     ),

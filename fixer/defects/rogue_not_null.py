@@ -27,6 +27,7 @@ from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.repair.constraints.online import BESIDE
+from fixer.repair.constraints.partitions import closed_alone
 from fixer.repair.defaults.drawing import drawn
 from fixer.repair.defaults.left_out import LeftOut, filled_by, is_refilled
 from fixer.repair.numbers import is_spent
@@ -58,7 +59,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
                 yield from _against(contract, table, column)
         yield from _failing(LeftOut(table, wanted, actual))
     for wanted, root, part in walk.parts(actual, contract):
-        yield from _below(wanted, root, part, actual)
+        yield from _below(wanted, root, part, actual, contract)
 
 
 def _failing(row: LeftOut) -> Iterator[Finding[OfColumn]]:
@@ -123,14 +124,14 @@ def _ways(table: Table, column: Column) -> str:
     return f"give it another: {another}; or none: {none}{let}"
 
 
-def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[Finding[OfColumn]]:
-    """Yield the columns of a partition that refuse NULL, unlike the tables above it; only the root's defaults count."""
+def _below(wanted: Table, root: Table, part: Table, actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
+    """Yield what refuses NULL in a partition, unlike above it and in the contract; only the root's defaults count."""
     above = next((actual.tables[name] for name in actual.wholes(part.name)[1:] if name in actual.tables), root)
-    in_key = part.primary_key.columns if part.primary_key else ()
+    own = {*(part.primary_key.columns if part.primary_key else ()), *closed_alone(part.name, contract)}
     for column in part.columns.values():
         taken = column.name in above.columns and not _refuses_null(above.columns[column.name], above)
         meant = column.name not in wanted.columns or _may_be_null(wanted, column.name)
-        refuses = column.name not in in_key and _refuses_null(column, part)
+        refuses = column.name not in own and _refuses_null(column, part)
         filling = root.columns.get(column.name)  # None where the plan renames it there
         given = filling is None or filling.fills or filled_by(root, filling)
         if taken and meant and refuses and not given:

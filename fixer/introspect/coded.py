@@ -1,4 +1,4 @@
-"""Reads code: what a contract declares beside its tables, and what of it a target has."""
+"""Reads what a contract declares beside the shape of its tables, code above all, and what of it a target has."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fixer.introspect.questions import query
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, Coded, Key, Kind
+from fixer.model.schema.storage import Stored
 from fixer.model.table import QName
 
 OURS = {"pgmend_contract"}  # the role that runs what a contract says, in a place of ours
@@ -24,6 +25,7 @@ _CHOOSE = (
 _CHOOSE_BEYOND = (
     "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.members', %s, true);\n"
 )
+_CHOOSE_STORED = "SELECT set_config('pgmend.schemas', %s::text[]::text, true);\n"
 # The schemas of users (see declared.sql).
 _HOMES = """
 SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace n
@@ -112,11 +114,21 @@ def _code(
     return Code(key, word, spelt, definition, *facts, *lasting, language, reserved)
 
 
+def stored(cursor: Cursor, tables: Collection[QName]) -> tuple[Stored, ...]:
+    """Return how some tables and their columns are stored, where that is not the server's default, sorted."""
+    cursor.execute(OUR_PATH + _CHOOSE_STORED + query("stored"), (sorted({each.schema for each in tables}),))
+    found = (Stored(QName(schema, name), *rest) for schema, name, *rest in cursor.fetchall())
+    return tuple(sorted((e for e in found if e.table in tables), key=lambda e: (e.table, e.column, e.what)))
+
+
 def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none.
 
-    What acts on a table that has a legacy name is found there.
+    What acts on a table that has a legacy name is found there. It comes with how the database stores what the contract
+    says something about.
     """
+    if named := {each.table for each in contract.schema.stored}:
+        actual = replace(actual, stored=stored(cursor, named))
     wanted = contract.schema.code
     if not (wanted and (wanted.parts or wanted.beyond)):
         return actual

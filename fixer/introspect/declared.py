@@ -109,7 +109,7 @@ def _parts(found: s.Schema, names: Sequence[QName]) -> Iterator[s.Partition]:
 
 
 def _alone(found: s.Schema, names: Sequence[QName], proved: bool) -> Iterator[tuple[QName, s.Table]]:
-    """Yield the indexes, checks and foreign keys that partitions have and the tables above them have not."""
+    """Yield the indexes, checks, foreign keys and NOT NULLs that partitions have and the tables above them have not."""
     for part in (found.tables[name] for name in names if found.tables[name].part_of):
         above = [found.tables[name] for name in found.wholes(part.name)[1:]]
         tails = {index.tail for table in above for index in table.indexes}
@@ -122,7 +122,9 @@ def _alone(found: s.Schema, names: Sequence[QName], proved: bool) -> Iterator[tu
             checks=tuple(check for check in part.checks if check.name not in checks),
             foreign_keys=tuple(key for key in part.foreign_keys if not key.inherited),
         )
-        if own.indexes or own.checks or own.foreign_keys:
+        open_ = {each.name for table in above for each in table.columns.values() if not each.not_null}
+        closed = any(each.not_null and each.name in open_ for each in part.columns.values())
+        if own.indexes or own.checks or own.foreign_keys or closed:
             yield part.name, _added(own, proved)
 
 

@@ -100,7 +100,8 @@ class Count:
     """The answer to a probe, or the `error` that prevented it.
 
     It is `beyond` the fixer if a function of the database works only under the application's search_path, and `denied`
-    if the role may not read all the rows; `ways` are statements that let it call what the probe calls.
+    if the role may not read all the rows; `ways` are statements that let it call what the probe calls. `unmade`: it
+    names what does not exist, perhaps because the plan is to create it.
     """
 
     rows: int = 0
@@ -110,6 +111,7 @@ class Count:
     beyond: bool = False
     denied: bool = False
     ways: tuple[str, ...] = ()
+    unmade: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,15 +106,21 @@ def _indexes(now: Definitions, table: int) -> Iterator[Detail]:
 
 
 def _on_column(now: Definitions, item: Item, is_: Item) -> Iterator[Composable]:
-    chosen = {
-        "storage": item.detail["own_storage"],
-        "compression": item.detail["compression"],
-        "statistics": item.detail["statistics"] is not None,
-    }
+    """Yield what gives a column back that is at the server's default now: what is not, a step of the plan has set."""
+    was, has = (_chosen(each.detail) for each in (item, is_))
     for fact in STORED:
-        if chosen[fact] and is_.detail[fact] != item.detail[fact]:
+        if was[fact] and not has[fact]:
             action = stored(Identifier(is_.name), fact, item.detail)
             yield SQL("ALTER TABLE {} {}").format(q.name(now.table(is_.of)), action)
+
+
+def _chosen(column: Detail) -> dict[str, bool]:
+    """Return of each fact whether somebody set it."""
+    return {
+        "storage": column["own_storage"],
+        "compression": bool(column["compression"]),
+        "statistics": column["statistics"] is not None,
+    }
 
 
 def _successor(item: Item, was: Definitions, now: Definitions) -> Item | None:

@@ -215,3 +215,71 @@ def test_what_needs_code_that_is_left_out_is_left_out_with_it(made: Database, tm
         ("missing-view", "api.a_few"),
         ("missing-trigger", "public.books.At %"),
     }
+
+
+CALLING = """
+CREATE FUNCTION "pl%us"(a integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT a + 1';
+CREATE TABLE goods (id integer PRIMARY KEY, n integer CHECK ("pl%us"(n) > 0));
+CREATE UNIQUE INDEX ON goods ("pl%us"(n)) WHERE "pl%us"(n) > 3;
+"""
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_a_function_to_come_is_asked_of_no_row_where_there_is_none(empty: Database, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "schema.sql").write_text(CALLING)
+    empty.run("CREATE TABLE goods (id integer PRIMARY KEY, n integer)")
+    words = ("--contract", "schema.sql", "--dsn", empty.dsn)
+    found = fixer("check", *words, cwd=tmp_path).returncode
+    ended = fixer("apply", "--yes", "-q", "--mode", mode, *words, cwd=tmp_path)
+    undone = fixer("undo", "1", "--yes", "-q", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert (found, ended.returncode, ended.stderr, undone.returncode) == (1, 0, "", 0)
+    assert empty.ask("SELECT count(*) FROM pg_proc WHERE proname = 'pl%us'") == 0
+
+
+def test_rows_that_only_a_function_to_come_can_judge_wait_for_it(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text(CALLING)
+    empty.run("CREATE TABLE goods (id integer PRIMARY KEY, n integer); INSERT INTO goods VALUES (1, -5)")
+    words = ("--yes", "-q", "--contract", "schema.sql", "--dsn", empty.dsn)
+    refused = fixer("apply", *words, cwd=tmp_path)
+    first = fixer("apply", "--only", "missing-function", *words, cwd=tmp_path)
+    then = fixer("apply", "--allow-hazards", "moves-rows", *words, cwd=tmp_path)
+
+    assert "create it first: fixer apply --only missing-function; then plan again" in refused.stderr
+    assert (refused.returncode, first.returncode, then.returncode, then.stderr) == (1, 1, 0, "")
+    assert empty.ask("SELECT count(*) FROM fixer_quarantine.goods") == 1
+
+
+STORED = """
+CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n numeric(9, 2), note text) WITH (fillfactor = 70);
+ALTER TABLE "Lo%gs" ALTER note SET STORAGE EXTERNAL, ALTER n SET STATISTICS 300;
+"""
+_KEPT = """
+SELECT ARRAY (SELECT concat_ws(' ', reloptions, attname, attstorage, to_jsonb(a) ->> 'attstattarget')
+                FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid
+               WHERE relname = 'Lo%gs' AND attname IN ('n', 'note') ORDER BY 1)
+"""
+_TOLD = ["{fillfactor=70} n m 300", "{fillfactor=70} note e"]
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "",
+        'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n numeric(9, 2), note text)',
+        'CREATE TABLE "Lo%gs" (id integer PRIMARY KEY, n real, note text);ALTER TABLE "Lo%gs" ALTER n SET STATISTICS 7',
+    ],
+)
+def test_a_table_is_stored_as_the_contract_says(empty: Database, tmp_path: Path, made: str, mode: str) -> None:
+    """Also one that is made, and a column that gets another type, which takes its own target with it."""
+    (tmp_path / "schema.sql").write_text(STORED)
+    empty.run(f"SELECT 1; {made}")
+    words = ("--contract", "schema.sql", "--dsn", empty.dsn)
+    ended = fixer("apply", "--yes", "-q", "--allow-hazards", "all", "--mode", mode, *words, cwd=tmp_path)
+    told, again = empty.ask(_KEPT), fixer("check", "-q", *words, cwd=tmp_path).stdout
+    undone = fixer("undo", "1", "--yes", "-q", "--dsn", empty.dsn)
+
+    assert (ended.returncode, ended.stderr, undone.returncode, undone.stderr) == (0, "", 0, "")
+    assert [each.rstrip() for each in told] == _TOLD
+    assert "different-storage" not in again

@@ -249,7 +249,7 @@ def test_a_contract_goes_up_to_all_heads_or_to_the_revision_that_is_named(tables
     assert tables(f"{at}/alembic.ini@left@head") == ["public.a", "public.users"]
     assert why(tables, f"{at}@nope") == "Can't locate revision identified by 'nope'."
     assert why(tables, f"{at}@head").startswith("Multiple head revisions are present for given argument 'head'")
-    assert why(tables, f"{at}@base").endswith("has no tables: no migration up to base makes one.")
+    assert why(tables, f"{at}@base").endswith("declares nothing: no migration up to base makes a table.")
 
 
 def test_a_migration_that_raises_is_named_with_its_line(

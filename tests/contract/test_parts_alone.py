@@ -84,7 +84,7 @@ CREATE SCHEMA app; CREATE TABLE app.targets (id integer PRIMARY KEY); INSERT INT
 CREATE TABLE app.k (id integer NOT NULL, t integer, "c%" text, u integer) PARTITION BY RANGE (id);
 CREATE TABLE app."K 1" PARTITION OF app.k FOR VALUES FROM (0) TO (10);
 ALTER TABLE app."K 1" ADD CONSTRAINT k_t FOREIGN KEY (t) REFERENCES app.targets,
-    ADD CONSTRAINT k_c CHECK (u > 0), ADD CONSTRAINT k_u UNIQUE ("c%");
+    ADD CONSTRAINT k_c CHECK (u > 0), ADD CONSTRAINT k_u PRIMARY KEY ("c%"), ALTER u SET NOT NULL;
 CREATE UNIQUE INDEX k_lower ON app."K 1" (lower("c%")) WHERE u > 3; CREATE INDEX k_plain ON app."K 1" (u);
 CREATE TABLE app.k_2 PARTITION OF app.k FOR VALUES FROM (10) TO (20);
 """

@@ -45,6 +45,7 @@ CREATE TABLE public.rooms (
 CREATE TABLE public.notes (id integer PRIMARY KEY, user_id bigint REFERENCES app.users);
 CREATE TABLE public.users (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "Odd; name" text, CHECK (id > 0));
 """
+_NOTHING = "The contract schema.sql declares nothing that is compared: it should create a table, a type or a function."
 ROWS = """
 INSERT INTO app.users (mail) VALUES ('a@b'), ('c@d');
 INSERT INTO app.visits SELECT n, '2026-01-15', 1 FROM generate_series(1, 3) n;
@@ -156,6 +157,13 @@ def test_an_empty_database_declares_nothing(empty: Database) -> None:
     assert (ended.returncode, ended.stderr) == (
         2, "fixer: The target has no tables of its own: is it the right database?\n"
     )  # fmt: skip
+
+
+def test_an_empty_database_is_no_contract_of_another(made: Database, empty: Database) -> None:
+    ended = fixer("check", made.dsn, "--contract", empty.dsn)
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(" declares nothing that is compared: is it the right database?\n")
 
 
 @pytest.mark.parametrize("source", ["self", "other"])
@@ -319,7 +327,8 @@ def test_sql_runs_without_the_rights_of_a_superuser(empty: Database, tmp_path: P
         ("\nCREATE TABEL t ();", 'schema.sql, line 2: syntax error at or near "TABEL" (42601).'),
         ("\\i other.sql", "schema.sql, line 1: psql's \\i is not understood here."),
         ("CREATE TABLE t (id nothing);", 'schema.sql, line 1: type "nothing" does not exist (42704).'),
-        ("SELECT 1;", "The contract schema.sql has no tables: it should create one at least."),
+        ("SELECT 1;", _NOTHING),
+        ("CREATE SCHEMA side; SET search_path = side;", _NOTHING),
     ],
 )
 def test_sql_that_cannot_be_a_contract_is_refused_with_its_line(

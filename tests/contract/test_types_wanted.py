@@ -11,6 +11,7 @@ from fixer.connect.target import resolve
 from lab.database import Database, lent_copy, role
 from lab.laboratory import Laboratory
 from lab.process import fixer
+from lab.proof import Proof, place_of
 
 KEPT = """
 CREATE TABLE orders (id integer PRIMARY KEY, note text);
@@ -148,3 +149,38 @@ def test_a_type_in_a_schema_of_types_alone_is_missed(empty: Database, tmp_path: 
     library.apply(resolve(empty.dsn), str(contract))
 
     assert (missed, found(empty, contract)) == ({("missing-type", "types.word"): "automatic"}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("CREATE TYPE tone AS ENUM ('low', 'high')", "missing-type"),
+        ("CREATE SEQUENCE counter INCREMENT 2", "missing-sequence"),
+        ("CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "missing-function"),
+        ("CREATE VIEW one AS SELECT 1 AS n", "missing-view"),
+        ("CREATE AGGREGATE total (integer) (SFUNC = int4pl, STYPE = integer)", "missing-object"),
+    ],
+)
+def test_a_contract_without_tables_counts(empty: Database, tmp_path: Path, text: str, slug: str) -> None:
+    """The suite says so in an item of its own, as a table whose item would say it is not there."""
+    contract = tmp_path / "schema.sql"
+    contract.write_text(text)
+    missed = {each for each, _ in found(empty, contract)}
+    with place_of(empty.dsn, str(contract), tmp_path) as place:
+        red = set(Proof(place).red)
+    empty.run(text)
+
+    assert (missed, found(empty, contract)) == ({slug}, {})
+    assert red == {"nothing_else_is_wrong[beside tables]"}
+
+
+def test_types_alone_are_created_and_go_again(empty: Database, tmp_path: Path) -> None:
+    contract = tmp_path / "schema.sql"
+    contract.write_text("CREATE TYPE tone AS ENUM ('low'); CREATE DOMAIN price AS integer CHECK (VALUE > 0);")
+    before = types(empty)
+    library.apply(resolve(empty.dsn), str(contract))
+    kept = found(empty, contract), types(empty)
+    library.undo(resolve(empty.dsn), 1)
+
+    assert kept == ({}, ["information_schema", "price", "price[]", "public", "tone", "tone[]"])
+    assert types(empty) == before

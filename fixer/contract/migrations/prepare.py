@@ -95,11 +95,12 @@ def _made(
     own = _version_tables(place, done, name)
     found = place.declares(target, name, brought) if done.last else Schema()
     tables = {each: table for each, table in found.tables.items() if each not in own}
-    if not tables:
-        raise ContractError(f"The contract {name} has no tables: no migration up to {revision} makes one.")
     sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
     code = found.code and found.code.without(own.__contains__)
-    return Read(replace(found, tables=tables, sequences=sequences, code=code)), done
+    made = replace(found, tables=tables, sequences=sequences, code=code)
+    if made.is_bare:
+        raise ContractError(f"The contract {name} declares nothing: no migration up to {revision} makes a table.")
+    return Read(made), done
 
 
 def _furnish(place: Place, schema: str) -> None:

@@ -1,5 +1,5 @@
 -- The types of users' own that columns of the wanted schemas need, those first that others are made of; but enums that
--- columns alone need. If pgmend.lone is set, also those that no column needs, of any schema. Each with the statement that
+-- columns alone need. If pgmend.lone is set, also those of any schema that no such column needs. Each with the statement that
 -- creates it, and the functions that this calls. Paste into psql after:
 --   SET search_path = pg_catalog, pg_temp;  SET pgmend.schemas = '{public}';  SET pgmend.lone = 'on';
   WITH RECURSIVE reached AS (
@@ -18,7 +18,9 @@
           AND (t.typtype <> 'c' OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
                             JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
-                           WHERE a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped)
+                            JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
+                           WHERE h.nspname = ANY (current_setting('pgmend.schemas')::text[])
+                             AND a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped)
         UNION
        SELECT made.of, reached.depth + 1, reached.held AND made.of = t.typelem
          FROM reached

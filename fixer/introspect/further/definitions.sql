@@ -2,7 +2,7 @@
 -- its change, with its definition. Paste into psql after:  SET search_path = pg_catalog;
 -- SET pgmend.relations = '{16384}';  SET pgmend.schemas = '{public}';
 WITH RECURSIVE wanted AS (
-     SELECT c.oid, c.relname, c.relkind, c.relnamespace, c.relowner, c.relpersistence
+     SELECT c.oid, c.relname, c.relkind, c.relnamespace, c.relowner, c.relpersistence, c.reloptions
        FROM pg_catalog.pg_class c
       WHERE c.oid = ANY (current_setting('pgmend.relations')::oid[])),
      asleep AS ( -- triggers of constraints; those of a partition are also the root's, from which it has them
@@ -18,6 +18,11 @@ SELECT 'table' AS kind, c.oid::text AS id, c.oid::bigint AS of, c.relname::text 
                           'persistence', c.relpersistence) AS detail, '' AS by
   FROM wanted c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ UNION ALL
+SELECT 'options', c.oid::text, c.oid::bigint, c.relname::text,
+       jsonb_build_object('options', c.reloptions), ''
+  FROM wanted c
+ WHERE c.relkind = 'r' AND c.reloptions IS NOT NULL
  UNION ALL
 SELECT 'column', c.oid || '.' || a.attnum, c.oid::bigint, a.attname::text,
        jsonb_build_object(

@@ -14,6 +14,7 @@ from fixer.model.schema.application import Application, Lack
 from fixer.model.schema.code import Broken, Caller, Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
 from fixer.model.schema.session import Given, Rights, Session, Shut
+from fixer.model.schema.storage import Stored
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.model.values import dataclass
 
@@ -135,9 +136,16 @@ class Schema:
     partitions: tuple[Partition, ...] = ()  # that a contract declares, those above others first
     alone: Mapping[QName, Table] = field(default_factory=dict)  # what a partition shall have that its root has not
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
+    stored: tuple[Stored, ...] = ()  # what the contract says of it, and what there is of the tables that it names so
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
     broken: tuple[Broken, ...] = ()  # functions that tables call, and that fail
     beyond: frozenset[Key] = frozenset()  # what a target has of the kinds that are not compared, if a contract has some
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has nothing that is compared: neither a table, a sequence nor a type, nor anything beside them."""
+        coded = self.code is not None and bool(self.code.parts or self.code.beyond)
+        return not (self.tables or self.sequences or self.types or coded)
 
     def seen_again(self, session: Session) -> bool:
         """Return whether a session sees the very same rows of the catalogue from which this schema was read.

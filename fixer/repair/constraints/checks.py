@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fixer.model.expression import plain
 from fixer.model.table import Check, Table
 from fixer.sql import conditions
@@ -14,6 +16,13 @@ def stands(check: Check, table: Table) -> Check | None:
     wanted = meaning_in(table, check.expression)
     same = [found for found in table.checks if meaning_in(table, found.expression) == wanted]
     return max(same, key=lambda found: found.validated, default=None)
+
+
+def binds(check: Check, table: Table) -> Check | None:
+    """Return the check of the table that stands for this one, and binds heirs as well unless this one does not."""
+    if check.no_inherit:
+        return stands(check, table)
+    return stands(check, replace(table, checks=tuple(each for each in table.checks if not each.no_inherit)))
 
 
 def names_match(check: Check, table: Table) -> Check | None:

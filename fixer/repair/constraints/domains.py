@@ -78,6 +78,15 @@ def of_others(domain: QName) -> Probe:
     return Probe(source, SQL("true"), (SQL("t.v"),))
 
 
+def users(type_: QName) -> Probe:
+    """Return the probe for all that holds a type or is made of it, and for its owner, if this role may not alter it."""
+    spelt = Literal(in_full(type_))
+    parts = SQL("{} UNION ALL {}").format(
+        SQL(_OWNER).format(domain=spelt), SQL(_BEYOND).format(domain=spelt, known=SQL("('', '', '')"))
+    )
+    return Probe(SQL("({}) AS t").format(parts), SQL("true"), (SQL("t.v"),))
+
+
 def breaking(domain: QName, breaks: Iterable[tuple[Table, Composable]], actual: Schema) -> Probe:
     """Return the probe for the rows that break what a domain is to demand, and for what else keeps it as it is."""
     parts = [

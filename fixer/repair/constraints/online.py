@@ -261,7 +261,7 @@ def unique(wanted: Index, name: QName, actual: Schema) -> Part:
     """Return the step that adds a wanted unique."""
     table = actual.tables[name]
     free = ddl.free_constraint_name(table, actual, name, wanted.name, index=True)
-    title = f"add UNIQUE {wanted.what} to {name.name}"
+    title = f"add {'PRIMARY KEY' if wanted.primary else 'UNIQUE'} {wanted.what} to {name.name}"
     if wanted.constraint:
         add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, wanted)))
         return add.online_as(key(free, table, wanted, actual, title))

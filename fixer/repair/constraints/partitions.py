@@ -67,9 +67,23 @@ def foreseen(parts: Iterable[Partition], actual: Schema, contract: Contract) -> 
     """Return the schema with those partitions to come that shall have something alone, which they still lack."""
     for part in parts:
         if alone := contract.schema.alone.get(part.name):
-            bare = replace(alone, indexes=(), checks=(), foreign_keys=(), created=True, inherits=True)
+            own = closed_alone(part.name, contract)
+            columns = {name: replace(c, not_null=c.not_null and name not in own) for name, c in alone.columns.items()}
+            bare = replace(alone, columns=columns, indexes=(), checks=(), foreign_keys=(), created=True, inherits=True)
             actual = actual.with_table(replace(bare, part_of=part.of, bound=part.bound, parted_by=part.parted_by))
     return actual
+
+
+def closed_alone(part: QName, contract: Contract) -> frozenset[str]:
+    """Return the columns that the contract lets a partition alone forbid NULL in, whatever the tables above it do."""
+    alone = contract.schema.alone.get(part)
+    closed = {name for name, column in alone.columns.items() if column.not_null} if alone else set[str]()
+    of = {each.name: each.of for each in contract.schema.partitions}
+    while closed and part in of:
+        part = of[part]
+        above = contract.tables.get(part) or contract.schema.alone.get(part)
+        closed -= {name for name, column in above.columns.items() if column.not_null} if above else set()
+    return frozenset(closed)
 
 
 def attaching(part: Partition) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fixer.model.expression.patterns import pattern
 from fixer.model.table import QName
@@ -54,9 +54,7 @@ def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
     """Yield the statements that restore options, comment, statistics, cluster mark, replica identity of an index."""
     name = Identifier(then.table(index.of).schema, index.name)
     if marks.get("options"):
-        pairs = [option.partition("=") for option in marks["options"]]
-        options = SQL(", ").join(SQL("{} = {}").format(Identifier(o), Literal(value)) for o, _, value in pairs)
-        yield "", SQL("ALTER INDEX {} SET ({})").format(name, options)
+        yield "", SQL("ALTER INDEX {} SET ({})").format(name, options(marks["options"]))
     if marks.get("comment"):
         yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(marks["comment"]))
     for number, target in marks.get("statistics") or ():
@@ -66,6 +64,12 @@ def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
         yield "", alter(then, index.of, SQL("CLUSTER ON {}").format(Identifier(index.name)))
     if marks.get("identity"):
         yield "", alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
+
+
+def options(said: Iterable[str]) -> Composable:
+    """Return options of a table or an index, given as the catalogue has them: fillfactor=70."""
+    pairs = [option.partition("=") for option in said]
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(name), Literal(value)) for name, _, value in pairs)
 
 
 def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:

@@ -18,6 +18,7 @@ from fixer.runner.undo.facts import (
     full,
     index,
     marks,
+    options,
     same_statistics,
     stored,
 )
@@ -54,6 +55,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     yield from domains(now, then, made)
     yield from _sequences(now, then, made)
     yield from _columns(now, then, made)
+    yield from _options(now, then)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
         yield from same_statistics(statistics, now.items.get(statistics.key))
@@ -116,6 +118,20 @@ def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             yield f"drop the schema {schema.name}", q.Block(drop.format(Identifier(schema.name))) + SQL("")
 
 
+def _options(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield the statements that restore the options of tables, such as their fillfactor, in their order."""
+    for key in {item.key: None for each in (then, now) for item in each.of_kind("options")}:
+        old, new = (each.items[key].detail["options"] if key in each.items else [] for each in (then, now))
+        table = (then.items.get(key) or now.items[key]).of
+        if old == new or table not in then.relations:
+            continue
+        names, title = [each.partition("=")[0] for each in new], f"bring the options of {then.table(table)} back"
+        if names:
+            yield title, alter(then, table, SQL("RESET ({})").format(SQL(", ").join(map(Identifier, names))))
+        if old:
+            yield title, alter(then, table, SQL("SET ({})").format(options(old)))
+
+
 def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
     # PostgreSQL 18: every NOT NULL is a constraint, of its own table or of one above, with which it comes back.
     named = any(key.detail["type"] == "n" for key in then.of_kind("constraint"))
@@ -130,6 +146,9 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             left = made.items.get(column.key)
             only = left is None or left.detail["type"] == old["type"]
             yield f"bring the default of {column.name} back", alter(then, column.of, default, only=only)
+        if old["generated"] and old["default"] != new["default"] and old["generated"] == new["generated"]:
+            expression = SQL("ALTER COLUMN {} SET EXPRESSION AS ({})").format(name, SQL(old["default"]))
+            yield f"let {column.name} be computed as before", alter(then, column.of, expression)
         if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
             how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
             actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
