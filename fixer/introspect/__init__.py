@@ -55,6 +55,7 @@ __all__ = [
     "query",
     "read",
     "read_parts",
+    "sees_the_same",
     "session",
     "shut",
     "sizes",
@@ -88,6 +89,18 @@ def read(
         found, _ = read_parts(cursor, [*schemas, "public"], known or {})
         seen = proved(cursor, found)
     return replace(seen, session=who, application=application)
+
+
+def sees_the_same(cursor: Cursor, schema: s.Schema) -> bool:
+    """Return whether the catalogue must be the one from which a schema was read; so it is if no transaction has ended.
+
+    The cursor's transaction must be at READ COMMITTED, and have changed nothing in the catalogue since. Before
+    PostgreSQL 14, an index may become valid without a transaction that a snapshot could name.
+    """
+    if schema.session is None or cursor.connection.server_version < 140000:
+        return False
+    cursor.execute("SELECT pg_catalog.pg_current_snapshot()::text = %s", (schema.session.moment,))
+    return bool((cursor.fetchone() or (False,))[0])
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
