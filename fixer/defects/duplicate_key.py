@@ -30,6 +30,7 @@ from fixer.model.table import Index, Table
 from fixer.repair.numbers import giver, numbers_itself, own_value, see_that_none_gives
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
+from fixer.repair.quarantine.copies import standing
 from fixer.repair.quarantine.faults import following, late, weighed, with_own
 from fixer.repair.quarantine.keepers import Age, age
 from fixer.repair.quarantine.repeats import of_its_own, rivals_of
@@ -148,7 +149,7 @@ def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, 
         known_by=finding.about.wanted.columns,
         rivals=rivals,
     )
-    return replace(step, expects=rivals.condition)
+    return replace(step, expects=rivals.condition, stands=standing(finding.places, "rival", table))
 
 
 def badges() -> sa.MetaData:

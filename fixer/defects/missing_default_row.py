@@ -26,6 +26,7 @@ from fixer.repair.sequences import generator_then
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.row_statements import insert_statement
+from fixer.sql.types import family
 
 SLUG = "missing-default-row"
 POINT = 3
@@ -35,7 +36,7 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe that finds whether each is absent and no other row holds its values."""
     for name, row in walk.default_rows(actual, contract):
-        clash = clashing(name, row, actual, contract)
+        clash = clashing(name, row, actual, contract, missing=True)
         free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
         condition = absent(name, row, actual, contract) + free
         message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
@@ -57,7 +58,7 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
     # Not by ON CONFLICT, which no deferrable unique supports; atomic mode locks writers out, online mode plans anew.
     match = q.all_of(q.is_value(contract.tables[name], c, row[c]) for c in identity_of(contract, name, row))
     reason = f"the default row {described(name, row, contract)}"
-    insert = insert_statement(name, row, match, reason, _referencing(name, actual, contract))
+    insert = insert_statement(name, row, match, reason, dict(_referencing(name, actual, contract)))
     numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
     step = Step(
         phase=Phase.DEFAULT_ROWS,
@@ -75,12 +76,21 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
     return Repair.of((*room, step, *ahead))
 
 
-def _referencing(name: QName, actual: Schema, contract: Contract) -> Iterator[ForeignKey]:
-    """Yield the foreign keys of the contract that point at a table, of columns that hold something today."""
+def _referencing(name: QName, actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, bool]]:
+    """Yield the foreign keys of the contract that point at a table, of columns that hold something today.
+
+    Each comes with whether all columns of both ends are integers when the row comes.
+    """
     for key in contract.foreign_keys():
         child = actual.tables.get(key.table) if key.target == name else None
         if child and child.kind in TABLES and not child.created and set(key.columns) <= set(child.columns):
-            yield key
+            integers = _are_integers(child, key.columns) and _are_integers(actual.tables[name], key.target_columns)
+            yield key, integers
+
+
+def _are_integers(table: Table, columns: Iterable[str]) -> bool:
+    """Return whether a table has these columns, as integers."""
+    return all(c in table.columns and family(table.columns[c].type) == "integer" for c in columns)
 
 
 def _room(name: QName, column: str, actual: Schema, contract: Contract) -> Part:

@@ -39,6 +39,11 @@ SELECT FROM pg_catalog.pg_depend d
  LIMIT 1
 """
 
+# Whether anything may be unproved: to plan the question of what is takes longer.
+_ANYTHING_IS_OPEN = """
+SELECT FROM pg_catalog.pg_constraint k WHERE k.contype = 'n' AND (NOT k.convalidated OR k.connoinherit) LIMIT 1
+"""
+
 __all__ = [
     "Sides",
     "audience",
@@ -55,6 +60,7 @@ __all__ = [
     "query",
     "read",
     "read_parts",
+    "sees_the_same",
     "session",
     "shut",
     "sizes",
@@ -88,6 +94,18 @@ def read(
         found, _ = read_parts(cursor, [*schemas, "public"], known or {})
         seen = proved(cursor, found)
     return replace(seen, session=who, application=application)
+
+
+def sees_the_same(cursor: Cursor, schema: s.Schema) -> bool:
+    """Return whether the catalogue must be the one from which a schema was read; so it is if no transaction has ended.
+
+    The cursor's transaction must be at READ COMMITTED, and have changed nothing in the catalogue since. Before
+    PostgreSQL 14, an index may become valid without a transaction that a snapshot could name.
+    """
+    if schema.session is None or cursor.connection.server_version < 140000:
+        return False
+    cursor.execute("SELECT pg_catalog.pg_current_snapshot()::text = %s", (schema.session.moment,))
+    return bool((cursor.fetchone() or (False,))[0])
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
@@ -254,6 +272,9 @@ def _put_together(
 def proved(cursor: Cursor, found: s.Schema) -> s.Schema:
     """Return the schema, with columns that may hold NULL whatever their NOT NULL says, or whose heirs lack it."""
     if cursor.connection.server_version < 180000:  # every NOT NULL is proved there
+        return found
+    cursor.execute(_ANYTHING_IS_OPEN)
+    if not cursor.fetchall():
         return found
     cursor.execute(query("unproved"))
     for schema, relation, column, constraint, unproved, alone, below in cursor.fetchall():

@@ -176,7 +176,7 @@ class Definitions:
         return {self._keys[c.oid]: self.expressions[c.oid] for c in self._checks if not _LOCAL.search(c.tree)}
 
     def _asked(self, indexes: list[int], checks: list[int]) -> Answer:
-        return self._ask("spellings", _CHOOSE_DEFINITIONS, indexes, checks)
+        return self._ask("spellings", _CHOOSE_DEFINITIONS, indexes, checks) if indexes or checks else list
 
     def _take(self, rows: Rows) -> None:
         for kind, oid, text in rows:

@@ -29,20 +29,23 @@ def absent(table: QName, row: DefaultRow, actual: Schema, contract: Contract) ->
     return SQL("NOT ") + _exists(contract.tables[table], row, identity_of(contract, table, row), actual)
 
 
-def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
+def clashing(
+    table: QName, row: DefaultRow, actual: Schema, contract: Contract, *, missing: bool = False
+) -> Composed | None:
     """Return the condition that another row holds a unique value of the default row, or excludes it; None if none can.
 
     If a generated number identifies the default row, that is a row with another number. Otherwise there is no clash
-    once the default row exists, because its other values may have changed since.
+    once the default row exists, because its other values may have changed since. `missing` says that it is known not
+    to exist, so that the condition need not ask.
     """
-    found = _repeating(table, row, actual, contract)
-    barred = _barred(table, row, actual, contract)
+    found = _repeating(table, row, actual, contract, missing=missing)
+    barred = _barred(table, row, actual, contract, missing=missing)
     if found is None or barred is None:
         return found or barred
     return SQL("({} OR {})").format(found, barred)
 
 
-def _barred(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
+def _barred(table: QName, row: DefaultRow, actual: Schema, contract: Contract, *, missing: bool) -> Composed | None:
     """Return the condition that the default row is missing, and a row conflicts with it.
 
     Under an exclusion, or a unique that is deferrable, partial, over expressions or over columns with defaults.
@@ -59,10 +62,13 @@ def _barred(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -
         if not key.overlaps_not
         for bar in barring(by_equality(key), there, constant, wanted.columns)
     ]
-    return SQL("({} AND ({}))").format(absent(table, row, actual, contract), q.any_of(bars)) if bars else None
+    if not bars:
+        return None
+    lacking = SQL("true") + SQL("") if missing else absent(table, row, actual, contract)
+    return SQL("({} AND ({}))").format(lacking, q.any_of(bars))
 
 
-def _repeating(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
+def _repeating(table: QName, row: DefaultRow, actual: Schema, contract: Contract, *, missing: bool) -> Composed | None:
     identity = identity_of(contract, table, row)
     others = [
         key.columns
@@ -75,7 +81,7 @@ def _repeating(table: QName, row: DefaultRow, actual: Schema, contract: Contract
     counted = all(contract.tables[table].columns[column].generates for column in identity)
     but = identity if counted and set(identity) <= set(actual.tables[table].columns) else ()
     clash = SQL("({})").format(q.any_of(_exists(contract.tables[table], row, each, actual, but) for each in others))
-    return clash if but else SQL("({} AND {})").format(absent(table, row, actual, contract), clash)
+    return clash if but or missing else SQL("({} AND {})").format(absent(table, row, actual, contract), clash)
 
 
 def _exists(

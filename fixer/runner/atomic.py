@@ -57,9 +57,12 @@ def run(
     settings: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
     limits: Sequence[Limit] = (),
+    seen: Schema | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Apply a permitted plan in one transaction, retried after a deadlock, serialization failure or lock timeout.
+
+    What was `seen` when the plan was made is not read anew if it must be the same.
 
     Raises NeedsPermission if more rows would move than the `limits` allow, PlanRefused if the schema has changed since
     the plan was made or more rows would move than it announced, TargetError if the role lacks a right, and ApplyFailed
@@ -69,7 +72,7 @@ def run(
 
     def work(cursor: Cursor) -> Run:
         with definitions.prepared(cursor):
-            done = _transaction(cursor, contract, plan, progress)
+            done = _transaction(cursor, contract, plan, progress, seen)
         moved = Counter({entry.table: entry.quarantined for entry in done.ledger})
         bound(moved, limits, {entry.table: entry.before for entry in done.ledger})
         see_that_it_was_announced(plan, done.ledger)
@@ -79,8 +82,8 @@ def run(
         return all_or_nothing(connection, work, settings=settings, sleep=sleep)
 
 
-def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:
-    actual = _locked_schema(cursor, contract, plan)
+def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress, seen: Schema | None) -> Run:
+    actual = _locked_schema(cursor, contract, plan, seen)
     generously(cursor)
     preflight(cursor, actual, plan)
     stood = standing(cursor, plan.steps, plan.schemas)
@@ -123,11 +126,16 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
     return modes
 
 
-def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
-    """Lock all tables, in one fixed order; return the schema as it is now that nobody can change it."""
-    actual = check_schema(cursor, contract, plan)
+def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan, seen: Schema | None) -> Schema:
+    """Lock all tables, in one fixed order; return the schema as it is now that nobody can change it.
+
+    It is read again, unless no transaction has ended since.
+    """
+    actual = check_schema(cursor, contract, plan, seen)
     schemas = contract.schemas
     lock(cursor, {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in schemas})
+    if introspect.sees_the_same(cursor, actual):
+        return actual
     actual = with_code(cursor, introspect.read(cursor, schemas), contract)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")

@@ -60,9 +60,12 @@ def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
     )
 
 
-def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
-    """Return the actual schema; raise PlanRefused if it is not the plan's, TargetError if the role lacks a right."""
-    actual = with_code(cursor, introspect.read(cursor, contract.schemas), contract)
+def check_schema(cursor: Cursor, contract: Contract, plan: Plan, seen: Schema | None = None) -> Schema:
+    """Return the actual schema; raise PlanRefused if it is not the plan's, TargetError if the role lacks a right.
+
+    What was `seen` before is not read anew if it must be the same.
+    """
+    actual = with_code(cursor, introspect.read(cursor, contract.schemas, seen=seen), contract)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused(_why_not(cursor, plan))
     _see_what_came_elsewhere(cursor, actual, contract, plan)

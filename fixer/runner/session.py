@@ -134,7 +134,8 @@ class Session:
         there = bounds.permit(plan)
         link, given = self.link, (self.link.connection, self.contract, plan)
         if plan.mode == ATOMIC:
-            return atomic.run(*given, settings=link.settings, progress=progress, limits=bounds.limits)
+            seen = report.comparison.actual if report else None
+            return atomic.run(*given, settings=link.settings, progress=progress, limits=bounds.limits, seen=seen)
         further = bounds.again(plan, there, partial(self.planned, mode=ONLINE)) if report else None
         carry = partial(online.run, *given, another=link.another, pooled=link.pooled, replan=further)
         return carry(allowed=list(allowed), settings=link.settings, progress=progress, pace=pace)

@@ -110,11 +110,12 @@ def reference_label(table: QName, columns: Iterable[str]) -> str:
 
 
 def insert_statement(
-    table: QName, row: Mapping[str, Composable], match: Composable, reason: str, keys: Iterable[ForeignKey]
+    table: QName, row: Mapping[str, Composable], match: Composable, reason: str, keys: Mapping[ForeignKey, bool]
 ) -> Composed:
     """Return the statement that inserts a row if none matches, and keeps in the journal what identifies it.
 
-    It also counts the rows that have pointed at it by these foreign keys before it came.
+    It also counts the rows that have pointed at it by these foreign keys before it came. Each is given with whether
+    both its ends are integers by then, so that an index can find them; values of other types are compared as texts.
     """
     same = SQL("(SELECT count(*) FROM {} AS c WHERE {})")
     counts = [
@@ -123,12 +124,14 @@ def insert_statement(
             same.format(
                 q.name(key.table),
                 q.all_of(
-                    SQL("{}::text = mark ->> {}").format(q.column(own, "c"), Literal(target))
+                    SQL("{} = (mark ->> {})::bigint" if integers else "{}::text = mark ->> {}").format(
+                        q.column(own, "c"), Literal(target)
+                    )
                     for own, target in zip(key.columns, key.target_columns, strict=True)
                 ),
             ),
         )
-        for key in keys
+        for key, integers in keys.items()
     ]
     return q.written(
         "rows/insert",

@@ -138,6 +138,20 @@ def test_copies_that_were_just_found_are_counted_at_their_places(laboratory: Lab
     assert ["pgmend_copy" in each for each in asked if "w.step" in each] == [False, True]
 
 
+def test_rivals_that_were_just_found_are_counted_at_their_places(laboratory: Laboratory, asked: list[str]) -> None:
+    """In another partition, other rows stand at the same places: there the rivals are searched again."""
+    wanted, written = contract(stalls=(key(), integer("n", nullable=False))), list[list[int]]()
+    for rest in PARTS:
+        with lent(laboratory.server(18), None) as database:
+            database.run(f"CREATE TABLE stalls (id integer, n integer{rest}")
+            database.run("INSERT INTO stalls VALUES (1, 1), (1, 1), (1, 2), (1, 3), (2, NULL), (3, 3)")
+            steps = plan(resolve(database.dsn), wanted).steps
+            written.append([step.effect.rows for step in steps if step.effect.writes_rows])
+
+    assert written == [[1, 2, 1], [1, 2, 1]]
+    assert ["pgmend_rival" in each for each in asked if "w.step" in each] == [False, True]
+
+
 def test_orphans_that_were_just_found_are_counted_at_their_places(laboratory: Laboratory, asked: list[str]) -> None:
     """One of them goes for another fault, and counts for that alone; in partitions they are searched again."""
     yard = integer("yard", ForeignKey("yards.id"))

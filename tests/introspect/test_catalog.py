@@ -98,6 +98,24 @@ def test_where_all_tables_stand_nothing_is_asked_of_what_stands_elsewhere(server
     assert tuple(any("pgmend.missing" in each for each in log) for log in (sound, lacking)) == (False, True)
 
 
+CALLING = """
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER stamp BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION stamp();
+ALTER TABLE users ALTER last_login DROP NOT NULL, ADD CONSTRAINT open NOT NULL last_login NOT VALID;
+"""
+RARE = ("-- The functions in SQL and PL/pgSQL", "-- NOT NULL constraints that no version before 18 has")
+
+
+def test_what_is_called_or_open_is_asked_for_where_anything_is(server: Server, tmp_path: Path) -> None:
+    with lent(server, HEALTHY) as database:
+        plain = sent(database, env={"XDG_CACHE_HOME": str(tmp_path)})
+        database.run(CALLING)
+        calling = sent(database, env={"XDG_CACHE_HOME": str(tmp_path)})
+
+    asked = [[any(each.startswith(rare) for each in log) for rare in RARE] for log in (plain, calling)]
+    assert asked == [[False, False], [True, True]]
+
+
 def test_what_the_role_may_do_is_asked_once_something_is_found(server: Server) -> None:
     with lent(server, HEALTHY) as database:
         sound = check(database.dsn, "contracts.trading:metadata")

@@ -250,5 +250,5 @@ def _found(number: int, step: Step, today: Today) -> Composable:
         Literal(number),
         Literal(-1 if step.effect.moves else number),
         today.read(q.name(step.table), step),
-        today.read(step.expects or SQL("false"), step),
+        today.read(step.stands or step.expects or SQL("false"), step),
     )

@@ -87,7 +87,8 @@ class Today:
         }
         now = {**self._rows[first]}
         for name, step in rekeying.items():
-            those = self._read(step.expects or SQL("false"), staying)
+            seen = step.stands if name not in left else None  # where others leave before, other rows share a key
+            those = self._read(seen or step.expects or SQL("false"), staying)
             if name in left:
                 key = q.columns(step.shape.known_by)
                 again = SQL("({}) AND ({}) IN (SELECT {} FROM {} AS t)")

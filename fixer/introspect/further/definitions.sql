@@ -27,7 +27,10 @@ SELECT 'options', c.oid::text, c.oid::bigint, c.relname::text,
 SELECT 'column', c.oid || '.' || a.attnum, c.oid::bigint, a.attname::text,
        jsonb_build_object(
            'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
-           'default', pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity,
+           'identity', a.attidentity,
+           -- Without its table where it names no column: to open one costs more than all the rest.
+           'default', pg_catalog.pg_get_expr(d.adbin, CASE WHEN strpos(d.adbin::text, '{VAR ') > 0
+                                                           THEN d.adrelid ELSE 0 END),
            'generated', a.attgenerated, 'storage', a.attstorage, 'own_storage', a.attstorage <> t.typstorage,
            'compression', to_jsonb(a) ->> 'attcompression',
            'statistics', nullif((to_jsonb(a) ->> 'attstattarget')::integer, -1),
@@ -40,7 +43,12 @@ SELECT 'column', c.oid || '.' || a.attnum, c.oid::bigint, a.attname::text,
 SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conname::text,
        jsonb_build_object(
            'type', k.contype, 'definition', pg_catalog.pg_get_constraintdef(k.oid),
-           'numbers', jsonb_build_array(k.conkey, k.confkey), 'target', k.confrelid::bigint, 'comment', pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           'numbers', jsonb_build_array(k.conkey, k.confkey), 'target', k.confrelid::bigint,
+           -- As obj_description says it, but without a statement of its own for each of so many.
+           'comment', (SELECT t.description
+                         FROM pg_catalog.pg_description t
+                        WHERE t.objoid = k.oid AND t.classoid = 'pg_catalog.pg_constraint'::regclass
+                          AND t.objsubid = 0),
            'columns', (SELECT jsonb_agg(a.attname ORDER BY u.pos)
                          FROM unnest(k.conkey) WITH ORDINALITY u (num, pos)
                          JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num),

@@ -156,6 +156,7 @@ class Step:
     at_places: Composable | None = None  # the batch of atomic mode, in which nobody else writes
     room: Room | None = None
     expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
+    stands: Composable | None = None  # the same by the places where the check saw them, which takes no search
     unmapped: bool = False  # online: whether it comes before references are mapped, whose names others keep until then
     unnumbered: bool = False  # online: whether it comes before new keys as well, which have the names of old ones
     follows: bool = False  # whether that includes rows that go after others

@@ -30,12 +30,16 @@ def move_copies(
     source = SQL("{} AS t").format(q.name(table.name))
     search = q.copies_and_rivals(source, table, keys, order)  # as duplicate-key searches, so that one serves both
     rivals = Rivals(q.copies(source, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
-    going = Going(rivals.condition, "an identical copy of a row that stays", rows, rivals, expects=_at(seen, table))
+    stand = standing(seen, "copy", table)
+    going = Going(rivals.condition, "an identical copy of a row that stays", rows, rivals, expects=stand)
     phase = Phase.COPIES if settled(table, keys) is Phase.KEYS else Phase.VALUES
     return move(phase, table, going, guards)
 
 
-def _at(seen: Places | None, table: Table) -> Composable | None:
-    """Return the condition that a row stands where a copy was seen; None where that does not tell which rows go."""
-    found = [place for place, _, kind in seen.rows if kind == "copy"] if seen and not table.inherits else []
+def standing(seen: Places | None, kind: str, table: Table) -> Composable | None:
+    """Return the condition that a row stands where one of this kind was seen: a copy, or a rival.
+
+    Returns None where that does not tell which rows these are.
+    """
+    found = [place for place, _, each in seen.rows if each == kind] if seen and not table.inherits else []
     return SQL("t.ctid = ANY ({}::tid[])").format(Literal(found)) if 0 < len(found) <= SEEN else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rich.console import Console
-from sqlalchemy import ARRAY, Column, ForeignKey, Text, text
+from sqlalchemy import ARRAY, Column, ForeignKey, Integer, MetaData, Text, text
 
 import fixer
 from fixer.connect.target import resolve
@@ -12,7 +12,7 @@ from fixer.errors import UndoRefused
 from fixer.model.plan import MODES
 from fixer.report.text import of_undone
 from lab.database import Database, all_of, differences, lent
-from lab.examples.models import contract, integer, key
+from lab.examples.models import contract, key
 from lab.laboratory import Laboratory
 
 
@@ -46,15 +46,16 @@ def test_an_invalid_index_stays_away_and_undo_says_so(empty: Database, mode: str
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("type_", ["integer", "text"])
-def test_rows_that_pointed_at_a_default_row_before_it_came_do_so_again(empty: Database, type_: str, mode: str) -> None:
-    wanted = contract(u=(key(), Column("name", Text)), c=(key(), integer("u_id", ForeignKey("u.id"))))
-    wanted.tables["u"].info["default_rows"] = [{"id": 1, "name": "root"}]
-    empty.run(f"CREATE TABLE c (id serial PRIMARY KEY, u_id {type_})")
-    empty.run("CREATE TABLE u (id serial PRIMARY KEY, name text)")
+@pytest.mark.parametrize(("found", "wanted"), [("integer", Integer), ("text", Integer), ("text", Text)])
+def test_rows_that_pointed_at_a_default_row_before_it_came_do_so_again(
+    empty: Database, found: str, wanted: type[Integer | Text], mode: str
+) -> None:
+    metadata = pointing(wanted)
+    empty.run(f"CREATE TABLE c (id serial PRIMARY KEY, u_id {found})")
+    empty.run(f"CREATE TABLE u (id {'text' if wanted is Text else 'serial'} PRIMARY KEY, name text)")
     empty.run("INSERT INTO c (u_id) VALUES (1), (NULL), (1)")
     before = all_of(empty)
-    fixer.apply(resolve(empty.dsn), wanted, mode=mode, allow_hazards="all")
+    fixer.apply(resolve(empty.dsn), metadata, mode=mode, allow_hazards="all")
     made = empty.ask("SELECT count(*) FROM c JOIN u ON u.id = u_id")
     empty.run("INSERT INTO c (u_id) VALUES (1)")
     with pytest.raises(UndoRefused, match="is referenced by 3 rows"):
@@ -63,3 +64,23 @@ def test_rows_that_pointed_at_a_default_row_before_it_came_do_so_again(empty: Da
     fixer.undo(resolve(empty.dsn), 1)
 
     assert (made, differences(before, empty)) == (2, [])
+
+
+def pointing(type_: type[Integer | Text]) -> MetaData:
+    """Return a contract whose table `c` points at a default row of `u`, whose key has this type."""
+    reference = Column("u_id", type_, ForeignKey("u.id"), index=True)
+    wanted = contract(u=(Column("id", type_, primary_key=True), Column("name", Text)), c=(key(), reference))
+    wanted.tables["u"].info["default_rows"] = [{"id": 1 if type_ is Integer else "1", "name": "root"}]
+    return wanted
+
+
+def test_an_index_counts_what_pointed_at_a_default_row(empty: Database) -> None:
+    empty.run("CREATE TABLE u (id serial PRIMARY KEY, name text); CREATE TABLE c (id serial PRIMARY KEY, u_id integer)")
+    empty.run("CREATE INDEX ix_c_u_id ON c (u_id)")
+    steps = fixer.plan(resolve(empty.dsn), pointing(Integer)).steps
+    insert = next(step.sql for step in steps if step.effect.inserts)
+    counting = insert[insert.index("(SELECT count(*)") :].partition("), mark")[0]
+    new = "(SELECT '{}'::jsonb AS mark OFFSET 0) AS new"
+    told = empty.run(f"SET enable_seqscan = off; EXPLAIN SELECT {counting} FROM {new}")
+
+    assert any("Index Cond" in line for (line,) in told)
