@@ -23,6 +23,7 @@ from fixer.model import values
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "fixer").rglob("*.py"))
 WAYS = pytest.mark.parametrize("slots", [False, True], ids=["plain", "slots"])
+USED = ("__init__", "__eq__", "__hash__")
 ADDRESS = re.compile(" at 0x[0-9a-f]+")
 Decorator = Callable[..., Any]
 
@@ -54,6 +55,7 @@ def family(dataclass: Decorator, slots: bool) -> tuple[type[Any], type[Any]]:
 
         more: tuple[str, ...] = field(default=(), kw_only=True)
         size: int = 4
+        last: int = 0
 
     return Base, Heir
 
@@ -84,6 +86,7 @@ def asked(made: type[Any], heir: type[Any]) -> Iterator[object]:
         yield {name: vars(each)[name].__qualname__ for name in ("__init__", "__eq__", "__repr__", "__hash__")}
         yield [outcome(lambda name=name, each=each: type(getattr(each, name))) for name in ("size", "seen", "hidden")]
     yield repr(one), repr(other), one == made("n"), one == other, one != made("m"), one == made("n", hidden="x")
+    yield made("n", seen=[1]) == made("n", seen=[2]), made("n") == made("n", 4)
     yield hash(one) == hash(made("n")), hash(one) == hash(made("m")), {one: 1}[made("n")], one.twice, other.seen
     yield dataclasses.asdict(other), dataclasses.astuple(one), dataclasses.replace(other, size=9)
     yield dataclasses.is_dataclass(made), dataclasses.is_dataclass(one), isinstance(other, made)
@@ -94,7 +97,8 @@ def asked(made: type[Any], heir: type[Any]) -> Iterator[object]:
         lambda: setattr(other, "more", ()),
         lambda: made(),
         lambda: made("a", 1, [], "h", "one too many"),
-        lambda: heir("n", 1, [], "h", ("as by position",)),
+        lambda: heir("n", 1, [], "h", 5),
+        lambda: heir("n", 1, [], "h", 5, ("as by position",)),
         lambda: made.seen,
     ):
         yield outcome(change)
@@ -140,9 +144,53 @@ def test_what_few_need_is_made_when_it_is_needed(slots: bool) -> None:
     ours, _ = family(values.dataclass, slots)
     ours("n")
 
-    assert isinstance(vars(ours)["__eq__"], values._Later)
-    assert ours("n") == ours("n")
+    assert isinstance(vars(ours)["__repr__"], values._Later)
+    assert repr(ours("n")).endswith("Base(name='n', size=3, seen=[3])")
     assert not any(isinstance(each, values._Later) for each in vars(ours).values())
+
+
+USES: dict[str, Callable[[type[Any]], object]] = {
+    "filled": lambda made: made("n", size=2),
+    "compared": lambda made: made("n", 3, [], "h") == made("n", 3, [], "h"),
+    "hashed": lambda made: hash(made("n", 3, [], "h")),
+}
+
+
+@WAYS
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_dataclasses_make_what_is_used_often(
+    use: Callable[[type[Any]], object], slots: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "OFTEN", 3)
+    ours, theirs = family(values.dataclass, slots)[0], family(dataclasses.dataclass, slots)[0]
+
+    seen = []
+    for _ in range(5):
+        use(ours)
+        seen.append({name: vars(ours)[name].__code__.co_filename == "<string>" for name in USED})
+
+    assert [dict.fromkeys(USED, made) for made in (False, False, True, True, True)] == seen
+    assert (repr(ours("n")), ours("n") == ours("n"), {ours("n")}) == (repr(theirs("n")), True, {ours("n")})
+
+
+def test_what_does_not_fit_the_fields_is_refused_as_dataclasses_refuse_it() -> None:
+    (ours, heir), (theirs, other) = family(values.dataclass, True), family(dataclasses.dataclass, True)
+    calls: tuple[tuple[tuple[Any, ...], dict[str, Any]], ...] = (
+        ((), {}),
+        (("n",), {"name": "m"}),
+        (("n",), {"unknown": 1}),
+        ((), {"unknown": 1}),
+        ((), {"size": 1, "seen": [], "hidden": "h", "unknown": 1}),
+        (("n", 1, [], "h", 5, "one too many"), {}),
+        (("n", 1, [], "h", 5, "one too many"), {"name": "m"}),
+        (("n",), {"self": 1}),
+    )
+
+    told = [outcome(lambda c=made, a=a, k=k: c(*a, **k)) for made in (ours, heir) for a, k in calls]
+    expected = [outcome(lambda c=made, a=a, k=k: c(*a, **k)) for made in (theirs, other) for a, k in calls]
+
+    assert all(each[0] is TypeError for each in expected if isinstance(each, tuple))
+    assert told == expected
 
 
 @WAYS
@@ -272,7 +320,7 @@ def test_it_is_made_once_however_many_threads_are_the_first(slots: bool, monkeyp
 
     def use(number: int) -> None:
         gate.wait()
-        found.append(outcome(lambda: (heir("n", number) == heir("n", number), repr(heir("n", number))[-8:])))
+        found.append(outcome(lambda: (heir("n", number) == heir("n", number), repr(heir("n", number))[-16:])))
 
     monkeypatch.setattr(dataclasses, "dataclass", slowly)
     threads = [Thread(target=use, args=(number,)) for number in range(8)]
@@ -281,8 +329,8 @@ def test_it_is_made_once_however_many_threads_are_the_first(slots: bool, monkeyp
     for thread in threads:
         thread.join()
 
-    assert found == [(True, "more=())")] * 8
-    assert len(makes) == 4  # what an instance needs, and what few need, of both
+    assert found == [(True, "more=(), last=0)")] * 8
+    assert len(makes) == 4  # the fields, and what few need, of both
     assert (waits(base), waits(heir)) == (False, False)
 
 
