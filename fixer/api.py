@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -250,7 +249,14 @@ def ensure(
                 if time.monotonic() > deadline or not (error.busy or isinstance(error, PlanRefused)):
                     raise
                 log.info("another worker repairs the database: waiting")
-                time.sleep(0.1 + random.random() / 5)
+                time.sleep(_apart())
+
+
+def _apart() -> float:
+    """Return some seconds to wait, others for each worker."""
+    import random
+
+    return 0.1 + random.random() / 5
 
 
 def _ensured(work: Session, allowed: list[str], bounds: Bounds) -> Run | Report:

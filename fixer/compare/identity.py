@@ -7,12 +7,12 @@ they say tells them apart.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from fixer.model.contract import Contract
+from fixer.model.expression.digest import sha256
 from fixer.model.finding import Finding
 from fixer.model.table import ForeignKey
 
@@ -38,7 +38,7 @@ def _by_key(finding: Finding, contract: Contract) -> Finding:
 
 
 def _by_words(finding: Finding) -> Finding:
-    digest = hashlib.sha256(finding.message.encode()).hexdigest()[:8]
+    digest = sha256(finding.message)[:8]
     return replace(finding, aspect=f"{finding.aspect}{MARK}{digest}")
 
 

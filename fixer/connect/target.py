@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 from collections.abc import Mapping
 from dataclasses import field, replace
 from time import sleep
@@ -147,7 +146,7 @@ class Target:
             # Raised out here, the refusal carries no context that would print what libpq said.
             if attempt == TRIES or not cause.transient:
                 raise refusal
-            delay = FIRST_DELAY * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            delay = _delay(attempt)
             log.warning("%s (try %d of %d, next in %.1f s)", refusal, attempt, TRIES, delay)
             sleep(delay)
 
@@ -167,6 +166,13 @@ class Target:
         if options:
             arguments["options"] = f"{arguments.get('options', '')} {options}".strip()
         return arguments
+
+
+def _delay(attempt: int) -> float:
+    """Return the seconds to wait after an attempt that failed, others for each client."""
+    import random
+
+    return random.uniform(0.5, 1.5) * FIRST_DELAY * (1 << attempt - 1)
 
 
 def resolve(

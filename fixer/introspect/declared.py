@@ -43,11 +43,14 @@ def read_declared(cursor: Cursor, *, lone_types: bool = True) -> s.Schema:
 
 
 def read_itself(cursor: Cursor) -> tuple[s.Schema, s.Schema]:
-    """Read what the target itself declares, of all rows that are there too, and the target as it is: both at once."""
+    """Read what the target itself declares, of all rows that are there too, and the target as it is: both at once.
+
+    It is not said how checks are spelt: the target is not read again unless it changes, and asked then.
+    """
     users = _Users.of(cursor)
     who = session(cursor, users.schemas)
-    found, definitions = read_parts(cursor, [*users.schemas, "public"], {}, Sides.ACTUAL | Sides.CONTRACT)
-    declared = users.declared(found, definitions.spellings(), proved=True)
+    found, _ = read_parts(cursor, [*users.schemas, "public"], {}, Sides.ACTUAL | Sides.CONTRACT)
+    declared = users.declared(found, {}, proved=True)
     return declared, replace(proved(cursor, found), session=who)
 
 

@@ -7,7 +7,6 @@ of the checks whose trees are alike, over columns of the same names: none, where
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from fixer.introspect.questions import Answer, Ask, Rows
 from fixer.model.expression import as_needed, quoted
+from fixer.model.expression.digest import sha256
 from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Spellings
 
@@ -146,7 +146,8 @@ class Definitions:
         self, ask: Ask, indexes: Sequence[WantedIndex], checks: Sequence[WantedCheck], known: Spellings
     ) -> None:
         self._ask, self._words = ask, set[str]()
-        self._keys = {check.oid: (_digest(check.tree), check.columns) for check in checks}
+        told = _digest if known else _placeless  # others know a tree by its digest; alone, it is as good itself
+        self._keys = {check.oid: (told(check.tree), check.columns) for check in checks}
         self._indexes, self._checks = indexes, checks
         self._known = {key: known[key] for key in self._keys.values() if key in known}
         self.expressions: dict[int, str] = {}
@@ -173,7 +174,8 @@ class Definitions:
 
     def spellings(self) -> Spellings:
         """Return how the checks are spelt in every database of this version."""
-        return {self._keys[c.oid]: self.expressions[c.oid] for c in self._checks if not _LOCAL.search(c.tree)}
+        lasting = [check for check in self._checks if not _LOCAL.search(check.tree)]
+        return {(_digest(check.tree), check.columns): self.expressions[check.oid] for check in lasting}
 
     def _asked(self, indexes: list[int], checks: list[int]) -> Answer:
         return self._ask("spellings", _CHOOSE_DEFINITIONS, indexes, checks) if indexes or checks else list
@@ -190,4 +192,8 @@ class Definitions:
 
 
 def _digest(tree: str) -> str:
-    return hashlib.sha256(_PLACE.sub("", tree).encode() if ":location " in tree else tree.encode()).hexdigest()
+    return sha256(_placeless(tree))
+
+
+def _placeless(tree: str) -> str:
+    return _PLACE.sub("", tree) if ":location " in tree else tree

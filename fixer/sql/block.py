@@ -5,7 +5,6 @@ In a file, `{name}` is a placeholder for composed SQL. Lines of comment are for 
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.sql import SQL, Composable, Composed, Literal
 
+from fixer.model.expression.digest import sha256
 from fixer.model.expression.patterns import pattern
 
 
@@ -68,7 +68,7 @@ class Own(Composable):
 
     def __init__(self, call: str, type_: str) -> None:
         super().__init__((call, type_))
-        self._name = f"pgmend_default_{hashlib.sha256(f'{type_} {call}'.encode()).hexdigest()[:12]}"
+        self._name = f"pgmend_default_{sha256(f'{type_} {call}')[:12]}"
         self._call, self._type = call, type_
 
     @classmethod

@@ -5,13 +5,13 @@ Every statement about rows calls the row ``t``.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 from psycopg2 import sql
 from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
 from fixer.model import expression
+from fixer.model.expression.digest import sha256
 from fixer.model.table import Column, ForeignKey, QName, Table
 from fixer.sql.block import Block, Drawn, Gone, Own, Quoted, block, written
 
@@ -266,7 +266,7 @@ def fitting(name: str) -> str:
     """Return a name that fits PostgreSQL's 63 bytes; if it must be cut, a digest keeps it unique."""
     if len(name.encode()) <= 63:
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    digest = sha256(name)[:8]
     return f"{name.encode()[:54].decode(errors='ignore')}_{digest}"
 
 

@@ -10,10 +10,12 @@ import click
 import pytest
 
 from fixer.cli.group import WORDS, cli
+from lab.database import Database
 
 HEAVY = (
     "alembic",
     "fixer.model.plan",
+    "hashlib",
     "html",
     "hypothesis",
     "psycopg2",
@@ -58,7 +60,7 @@ except SystemExit:
         (
             "import fixer.cli.commands, fixer.cli.plans, fixer.runner.session, fixer.report.tables;"
             "from fixer.report import text; text.teller_of(text.console())",
-            ["fixer.model.plan", "psycopg2", "rich"],
+            ["fixer.model.plan", "hashlib", "psycopg2", "rich"],
         ),
         ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
         ("from fixer.report.explain import told; told.every(); told.seen('orphan-rows')", []),
@@ -85,6 +87,18 @@ def test_a_command_leaves_tls_to_libpq(tmp_path: Path) -> None:
 
     assert done.returncode == 2, done.stderr
     assert {"psycopg2", "_ssl"} & names == {"psycopg2"}
+
+
+def test_a_healthy_check_leaves_openssl_to_libpq(empty: Database) -> None:
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY, size integer CHECK (size > 0))")
+    words = (empty.dsn, "--contract", "self")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "fixer", "check", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert done.returncode == 0, done.stdout
+    assert {"fixer.introspect.spelling", "hashlib", "_hashlib", "_ssl"} & names == {"fixer.introspect.spelling"}
 
 
 def test_python_s_tls_is_there_for_who_wants_it_later() -> None:

@@ -5,11 +5,11 @@ The values of a single table are in fixer.model.table.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
+from fixer.model.expression.digest import sha256_of
 from fixer.model.schema.application import Application, Lack
 from fixer.model.schema.code import Broken, Caller, Coded, Key
 from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
@@ -261,14 +261,12 @@ class Schema:
     @property
     def fingerprint(self) -> str:
         """A digest that ties a plan to its schema; it leaves out sizes, counters and the session's rights."""
-        digest = hashlib.sha256()
-        for name in sorted(self.tables):
-            digest.update(repr(_settled(self.tables[name])).encode())
-        for name in sorted(self.sequences):
-            digest.update(repr(replace(self.sequences[name], last_value=None, readable=True, owned=True)).encode())
-        digest.update(repr(sorted(self.outside, key=lambda key: (key.table, key.name))).encode())
-        digest.update(repr([(c.key, c.definition, c.enabled) for c in self.code.parts]).encode() if self.code else b"")
-        return digest.hexdigest()
+        counters = (self.sequences[name] for name in sorted(self.sequences))
+        sequences = (replace(each, last_value=None, readable=True, owned=True) for each in counters)
+        outside = sorted(self.outside, key=lambda key: (key.table, key.name))
+        code = [(c.key, c.definition, c.enabled) for c in self.code.parts] if self.code else None
+        told = (*(_settled(self.tables[name]) for name in sorted(self.tables)), *sequences, outside)
+        return sha256_of(map(repr, told if code is None else (*told, code)))
 
 
 def _settled(table: Table) -> Table:

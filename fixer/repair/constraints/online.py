@@ -7,10 +7,10 @@ locks are those in the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on ve
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.model.expression.digest import sha256
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Part, Phase, RefusalError, Step
@@ -35,7 +35,7 @@ def beside(name: str) -> str:
 
 def index_beside(index: str, column: str) -> str:
     """Return the temporary name of the index that is built beside another, over the second column of `column`."""
-    digest = hashlib.sha256(f"{column} {index}".encode()).hexdigest()[:8]
+    digest = sha256(f"{column} {index}")[:8]
     return beside(f"{index}_{digest}")
 
 
@@ -284,7 +284,7 @@ def using(name: str, wanted: Index, ready: str | None = None) -> Composable:
 
 def syncing(table: QName, column: str) -> str:
     """Return the name of the trigger that fills a column."""
-    digest = hashlib.sha256(f"{table} {column}".encode()).hexdigest()[:12]
+    digest = sha256(f"{table} {column}")[:12]
     return f"{SYNC}{digest}"
 
 
