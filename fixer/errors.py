@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from shlex import quote
 
 EMPTY = "{} is empty: see whether the shell variable behind it is set, or leave it out."
 
 
-@dataclass
 class _Speech:
     """How options are called: by flags, or by the arguments of Python's functions."""
 

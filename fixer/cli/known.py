@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fixer.cli.outputs import Output
@@ -16,19 +15,20 @@ if TYPE_CHECKING:
 NOTHING = "Nothing was changed."
 
 
-@dataclass
 class Known:
     """What is known of the running command; a process runs one."""
 
     command: str = "fixer"
     outputs: tuple[Output, ...] = ()  # documents for machines that were asked for
-    written: set[Output] = field(default_factory=set)
     log_file: str | None = None
     target: Target | None = None
     contract: str | None = None
     findings: tuple[Finding, ...] = ()
     stands: str = NOTHING  # what is true of the database
     verdict: int | None = None  # once it is committed
+
+    def __init__(self) -> None:
+        self.written = set[Output]()
 
     def committed(self, words: str, verdict: int = 0) -> None:
         """Note what was committed, in case the report fails."""

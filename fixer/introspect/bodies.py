@@ -31,6 +31,8 @@ SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_proc'::re
 
 @dataclass(frozen=True)
 class _Function:
+    """A function of the application, with what calls it."""
+
     oid: int
     name: QName
     spelt: str

@@ -52,7 +52,7 @@ def _can_wait(written: type, slots: bool, options: dict[str, bool]) -> bool:
         type(written) in (type, ABCMeta)
         and bool(written.__doc__)
         and options.keys() <= {"eq", "repr"}
-        and own.isdisjoint(("__init__", *_FIELDS, *_COMPARING, *_SELDOM, *_GUARDS))
+        and own.isdisjoint({"__init__", *_FIELDS, *_COMPARING, *_SELDOM, *_GUARDS} - {"__repr__"})
         and not any(str(kind).startswith(("InitVar", "KW_ONLY")) for kind in written.__annotations__.values())
         and not (slots and any("__slots__" not in vars(base) for base in written.__mro__[1:-1]))
     )
@@ -77,7 +77,8 @@ class _Maker:
 
     def stand_in(self) -> None:
         """Put something into the class for all that will be made, and the guards, which need no making."""
-        slots, eq, shown = (self._options.get(name, True) for name in ("slots", "eq", "repr"))
+        slots, eq = (self._options.get(name, True) for name in ("slots", "eq"))
+        shown = self._options.get("repr", True) and "__repr__" not in self._given  # its own stays
         fields = [name for name, value in self._given.items() if isinstance(value, dataclasses.Field)]
         names = ["__init__", *_FIELDS, "__dataclass_params__", *(_STATE if slots else fields)]
         for name in (*names, *(_COMPARING if eq else ()), *(["__repr__"] if shown else ())):

@@ -264,6 +264,22 @@ def test_what_is_left_out_is_inherited() -> None:
     assert (Same("n") == Same("n"), len({Same("n"), Same("n")})) == (False, 2)
 
 
+@WAYS
+def test_a_class_keeps_its_own_repr(slots: bool) -> None:
+    @values.dataclass(frozen=True, slots=slots)
+    class Shown:
+        """It shows itself in its own way."""
+
+        name: str
+
+        def __repr__(self) -> str:
+            return f"<{self.name}>"
+
+    assert waits(Shown)
+    assert (repr(Shown("n")), Shown("n") == Shown("n"), Shown.__dataclass_params__.frozen) == ("<n>", True, True)
+    assert repr(Shown("m")) == "<m>"
+
+
 def test_what_cannot_wait_is_made_at_once() -> None:
     @values.dataclass(frozen=True)
     class Counted:
@@ -347,6 +363,29 @@ for maker in makers:
         print(maker.public, slots)
 print(len(makers) > 150)
 """
+
+
+MADE = """
+import dataclasses, importlib, sys
+make, made = dataclasses.dataclass, []
+def told(cls=None, **options):
+    at_once = "frozen" in options and sys._getframe(1).f_code.co_name == "decorate"
+    def decorate(each):
+        made.extend([each.__name__] * at_once)
+        return make(each, **options)
+    return decorate(cls) if cls else decorate
+dataclasses.dataclass = told
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sorted(made))
+"""
+
+
+def test_a_start_makes_no_class_of_ours_at_once() -> None:
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in SOURCES]
+    done = subprocess.run([sys.executable, "-c", MADE, *names], cwd=ROOT, capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("\n", "")
 
 
 def test_every_class_of_ours_can_be_made() -> None:
