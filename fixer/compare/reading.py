@@ -44,9 +44,12 @@ class Reading:
         kept = list[tuple[int, Finding | Guaranteed]]()
 
         def doubtful() -> Iterator[tuple[tuple[bool, int], int, Finding | Guaranteed]]:
-            let_go = self.unread
+            let_go, none_asked_for = self.unread, not (self.deep or self.doubts)
             for number, finding in enumerate(findings):
-                if _is_sure(finding) or self.is_asked_for(finding):
+                if isinstance(finding, Guaranteed) and none_asked_for:  # as mostly
+                    let_go[finding.table] += 1
+                    yield _rank(finding, future), number, finding
+                elif _is_sure(finding) or self.is_asked_for(finding):
                     kept.append((number, finding))
                 else:
                     let_go[finding.table] += finding.of_constraint

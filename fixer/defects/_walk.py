@@ -189,11 +189,10 @@ def numbered_columns(
     """Yield each existing column that the database should number: its table, the column as wanted, as found."""
     for table_wanted, table in tables(actual, contract, alike=alike):
         for wanted in table_wanted.columns.values():
-            comes = table.created and not counts_elsewhere(table.name, wanted, contract)  # with what numbers it
-            found = table.columns.get(wanted.name) if wanted.generates and not comes else None
-            if (
-                found and not found.generated and not (found.added and found.generates)
-            ):  # else the plan adds or converts it
+            if not wanted.generates or (table.created and not counts_elsewhere(table.name, wanted, contract)):
+                continue  # nothing numbers it, or it comes with what does
+            found = table.columns.get(wanted.name)
+            if found and not found.generated and not (found.added and found.generates):  # else the plan adds it
                 yield table, wanted, found
 
 

@@ -131,15 +131,15 @@ def _coded(wanted: Table, table: Table, actual: Schema, contract: Contract) -> I
 
     The contract's default counts, because the repair gives it to the column; so do the options of its sequence.
     """
-    for column in (table.columns[name] for name in wanted.columns if name in table.columns):
-        meant = wanted.columns[column.name]  # missing-generator moves what only numbers a column
-        said = (None if meant.generates else meant.default, column.default)
-        default = next((each for each in said if each and "nextval" in each), None)
-        if default is None or column.sequence or column.added or not walk.takes(column, meant):
-            continue  # another type is a finding of its own
+    for column, meant in ((table.columns[n], each) for n, each in wanted.columns.items() if n in table.columns):
+        if column.sequence or column.added or not (meant.default or column.default):
+            continue
+        said = (None if meant.generates else meant.default, column.default)  # missing-generator moves what only numbers
+        default = next((each for each in said if each and "nextval" in each), "")
+        if not (default and walk.takes(column, meant)):  # another type is a finding of its own
+            continue
         before, *rest = DRAW.split(default)
-        keys = (*table.indexes, *wanted.indexes)
-        unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
+        unique = any(k.is_plain_key and k.columns == (column.name,) for k in (*table.indexes, *wanted.indexes))
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
             called = parts_of_name(rest[0])
             if len(called) == 2 and (found := actual.sequences.get(QName(*called))):

@@ -52,8 +52,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def _is_known(table: Table) -> bool:
     """Return whether a primary key, or a unique of values that are never NULL, tells the rows of a table apart."""
+    if table.primary_key:
+        return True
     filled = {column.name for column in table.columns.values() if column.not_null}
-    return any(i.primary or (i.unique and not i.partial and set(i.columns) <= filled) for i in table.indexes)
+    return any(i.unique and not i.partial and set(i.columns) <= filled for i in table.indexes)
 
 
 def _keyless(table: Table) -> Finding[OfTable]:

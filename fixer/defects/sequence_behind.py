@@ -82,9 +82,11 @@ def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key
     for wanted, table in walk.tables(actual, contract, alike=True):
         clients = {name: hints.client for name, hints in contract.hints[table.name].columns.items() if hints.client}
         for name, meant in wanted.columns.items():
-            client, found = clients.get(name), table.columns.get(name)
-            counter = client or meant.sequence
-            if not counter or not found or table.created or found.sequence == counter:
+            client = clients.get(name) if clients else None
+            if not (counter := client or meant.sequence):
+                continue
+            found = table.columns.get(name)
+            if not found or table.created or found.sequence == counter:
                 continue
             sequence = actual.sequences.get(counter)
             if not sequence:

@@ -34,8 +34,9 @@ _STORED = "s"
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the stored generated columns, with the probe for rows that hold something else."""
     for wanted, table in walk.tables(actual, contract, alike=True):
-        for column in table.columns.values() if _stays(table) else ():
-            if column.generated == _STORED and column.default and column.name in wanted.columns:
+        stored = [column for column in table.columns.values() if column.generated == _STORED]
+        for column in stored if stored and _stays(table) else ():
+            if column.default and column.name in wanted.columns:
                 yield _finding(actual, table, column)
 
 

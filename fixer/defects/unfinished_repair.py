@@ -76,8 +76,8 @@ def _left_behind(table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
             if lost or (column in beside and _has_come_true(beside[column], table, wanted)):
                 yield "column", column
     yield from (("trigger", trigger) for trigger in sorted(triggers))
-    numbers = online.numbers_index(table.name)
-    yield from (("index", i.name) for i in table.indexes if i.name == numbers and i.valid)
+    made = [index for index in table.indexes if index.name.startswith(online.BESIDE) and index.valid]
+    yield from (("index", index.name) for index in made if index.name == online.numbers_index(table.name))
 
 
 def _proves(check: Check, table: Table, wanted: Table) -> bool:

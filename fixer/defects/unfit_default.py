@@ -45,9 +45,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the columns that cannot hold the default that the contract gives them, as the plan leaves them."""
     for wanted, table in walk.tables(actual, contract, alike=True):
         for column in wanted.columns.values():
-            found = table.columns.get(column.name)
             text = column.supplied if column.default is None else column.default
-            if text and found and not (column.generates or column.generated):
+            if not text or column.generates or column.generated:
+                continue
+            if found := table.columns.get(column.name):
                 yield from _of(_to_be(found, text, column.not_null), wanted, table, contract)
 
 

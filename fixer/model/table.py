@@ -187,7 +187,8 @@ class ForeignKey:
 
     def points_as(self, wanted: ForeignKey) -> bool:
         """Return whether it points at the table and columns of the wanted one."""
-        return self.target == wanted.target and self.pairs == wanted.pairs
+        ends = (self.columns, self.target_columns) == (wanted.columns, wanted.target_columns)
+        return self.target == wanted.target and (ends or self.pairs == wanted.pairs)
 
 
 @dataclass(frozen=True, slots=True)

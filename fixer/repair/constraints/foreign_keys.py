@@ -162,6 +162,8 @@ def _name(key: ForeignKey, actual: Schema) -> str:
 def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None:
     """Return the foreign key that is closest to the wanted one; None if none points where it should."""
     right = [key for key in found if key.points_as(wanted)]
+    if len(right) == 1:
+        return right[0]
     return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)
 
 
