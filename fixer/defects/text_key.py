@@ -143,7 +143,11 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     renamed = actual.with_renamed_column(name, column, legacy)
     counting = as_counted(name, contract.tables[name].columns[column], renamed, contract)
     old = q.today(actual.tables[name].columns[column])
-    number = SQL("COALESCE({}, row_number() OVER ())").format(standing_for(old, "bigint"))
+    # Each row gets a number of its own, also where several have one text.
+    number = SQL(
+        "CASE WHEN {old} IS NOT NULL AND row_number() OVER (PARTITION BY {old}) = 1 THEN {number}"
+        " ELSE row_number() OVER () END"
+    ).format(old=old, number=standing_for(old, "bigint"))
     wanted = replace(counting, now=number, numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 

@@ -52,10 +52,11 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     order += told.order
     words += told.words
     primary = wanted.primary_key.columns if wanted.primary_key else ()
-    identity = tuple(_known_today(table.columns[column], table) for column in primary if column in table.columns)
-    order += [q.column(column) for column in identity]
-    words.append(f"the one with the lowest {', '.join(identity)}" if identity else "the one that is stored first")
-    counted = any(column in wanted.columns and wanted.columns[column].generates for column in identity)
+    identity = tuple(column for column in primary if column in table.columns)
+    known = [_known_today(table.columns[column], table) for column in identity]
+    order += [q.column(column) for column in known]
+    words.append(f"the one with the lowest {', '.join(known)}" if known else "the one that is stored first")
+    counted = any(column in wanted.columns and wanted.columns[column].generates for column in known)
     unknown = "" if told.column or counted else "as nothing tells which is older"
     return Keeper(tuple(holders), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
 
