@@ -41,6 +41,7 @@ _RIGHTS = "\0rights"  # no column: those on a table as such, which need nothing 
 # What no repair depends on: a trigger is switched off while one writes rows; the application's rights are not ours.
 _ASIDE = ("swallowing-trigger", "lost-grants")
 _OF_CELLS = ("null-rows", "broken-check")  # what is wrong with a row by its own cells
+_OF_REFERENCES = ("orphan-rows", "missing-foreign-key")
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
@@ -63,9 +64,12 @@ def left_out(
 def keeping(future: Schema, found: Iterable[Finding], choice: Choice, accepted: Sequence[Accepted] = ()) -> Schema:
     """Return the schema that knows of which faults rows stay, because a person chose so: no other repair sees them."""
     for finding in found:
-        if finding.slug in _OF_CELLS and (choice.leaves_out(finding) or _accepted(finding, accepted).left_out):
-            table, name = future.tables[finding.table], finding.object.removeprefix(f"{finding.table}.")
-            future = future.with_table(replace(table, kept_faults=table.kept_faults | {name}))
+        chosen = finding.slug in (*_OF_CELLS, *_OF_REFERENCES)
+        if chosen and (choice.leaves_out(finding) or _accepted(finding, accepted).left_out):
+            table, part = future.tables[finding.table], finding.part
+            name = finding.object.removeprefix(f"{finding.table}.")
+            kept = part.columns if isinstance(part, ForeignKey) else name
+            future = future.with_table(replace(table, kept_faults=table.kept_faults | {kept}))
     return future
 
 

@@ -252,7 +252,8 @@ class Table:
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=_nothing, compare=False, repr=False)
     keyless: bool = field(default=False, compare=False, repr=False)  # no primary key is to come: left out
-    kept_faults: frozenset[str] = field(default=frozenset(), compare=False, repr=False)  # columns, checks: left out
+    # Left out: columns, checks, and the columns of foreign keys.
+    kept_faults: frozenset[str | tuple[str, ...]] = field(default=frozenset(), compare=False, repr=False)
     # What stands over columns that findings are about, the lowest first; asked for only where something does.
     standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=_nothing, compare=False, repr=False)
 

@@ -38,3 +38,21 @@ def test_a_row_goes_for_no_fault_that_stays(laboratory: Laboratory, left: str, m
         assert run.run is not None
         fixer.undo(database.dsn, run.run)
         assert differences(before, database) == []
+
+
+@pytest.mark.parametrize("left", ["orphan-rows:public.c.p_id", "missing-foreign-key:public.c.p_id"])
+def test_a_row_goes_after_none_whose_parent_is_left_out(laboratory: Laboratory, left: str) -> None:
+    """The first of two that share a text stays, although the row of c below which it is has no parent in p."""
+    server = laboratory.server(max(VERSIONS))
+    with lent(server, None) as model, lent(server, None) as database:
+        model.run(f"{WANTED}; CREATE TABLE d (id integer PRIMARY KEY, n text UNIQUE, c_id integer REFERENCES c)")
+        database.run(
+            f"{WANTED}; ALTER TABLE c DROP CONSTRAINT c_p_id_fkey;"
+            "CREATE TABLE d (id integer PRIMARY KEY, n text, c_id integer REFERENCES c);"
+            "INSERT INTO c VALUES (1, 'a', 7), (2, 'b', NULL); INSERT INTO d VALUES (1, 'a', 1), (2, 'a', 2)"
+        )
+        fixer.apply(database.dsn, model.dsn, allow_hazards="all", skip=(left,))
+        reasons = database.run("SELECT reason FROM fixer_quarantine.d")
+
+        assert (database.ask("SELECT id FROM d"), database.ask("SELECT count(*) FROM c")) == (1, 2)
+        assert [reason.startswith("of the rows that share its (n)") for (reason,) in reasons] == [True]

@@ -74,7 +74,8 @@ def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
 
 
 def _followed(mover: Mover, table: QName) -> list[ForeignKey]:
-    return [key for key in mover.contract.tables[table].foreign_keys if _can_follow(mover, key)]
+    keys, kept = mover.contract.tables[table].foreign_keys, mover.actual.tables[table].kept_faults
+    return [key for key in keys if key.columns not in kept and _can_follow(mover, key)]
 
 
 def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Composable]:
