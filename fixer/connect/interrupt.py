@@ -108,6 +108,10 @@ def _connected(words: Mapping[str, Any]) -> Connection:
         return made
     except UnicodeDecodeError as error:  # a server says no in its own encoding
         said = bytes(error.object).decode("utf-8", "replace")
+    except psycopg2.OperationalError as error:  # or the driver says nothing then
+        if error.args:
+            raise
+        said = "the server refuses the connection, in words whose encoding the driver cannot read: see its log"
     raise psycopg2.OperationalError(said)
 
 

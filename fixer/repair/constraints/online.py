@@ -80,8 +80,14 @@ def _used(table: QName, constraint: str) -> Step:
 
 
 def left_proof(table: Table, column: str, actual: Schema) -> Iterator[Part]:
-    """Yield the step that drops a check left by an interrupted run; online before PostgreSQL 18, `not_null` does."""
+    """Yield the step that drops a check left by an interrupted run; online before PostgreSQL 18, `not_null` does.
+
+    That of a table above goes from those that INHERIT as well.
+    """
     open_ = column in table.columns and not table.columns[column].not_null
+    above = (check for each in table.parents if each in actual.tables for check in actual.tables[each].checks)
+    if any(check.name == helper(column) for check in above):
+        return
     if open_ and any(check.name == helper(column) for check in table.checks):
         yield _used(table.name, helper(column)).online_as(() if actual.version < 18 else None)
 
