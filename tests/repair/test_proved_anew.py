@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
 
+import fixer
 from fixer.model.plan import MODES
+from lab.database import lent
 from lab.examples.models import contract, integer, key, text
-from lab.laboratory import Laboratory
+from lab.laboratory import VERSIONS, Laboratory
 from lab.outcomes import outcome
 
 
@@ -107,3 +109,16 @@ def test_heirs_get_no_not_null_that_their_rows_may_break(laboratory: Laboratory,
     refusal = outcome(laboratory, T, HEIRS, mode)
 
     assert 'ALTER TABLE "public"."t" ALTER CONSTRAINT "n" INHERIT' in refusal
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_run_left_goes_from_heirs_with_the_table_above(laboratory: Laboratory, mode: str) -> None:
+    left = "ALTER TABLE top ADD CONSTRAINT pgmend_new_a_not_null CHECK (a IS NOT NULL) NOT VALID"
+    tables = "CREATE TABLE top (id integer PRIMARY KEY, a integer{0}); CREATE TABLE low (PRIMARY KEY (id)) INHERITS (top)"
+    server = laboratory.server(min(VERSIONS))
+    with lent(server, None) as model, lent(server, None) as database:
+        model.run(tables.format(" NOT NULL"))
+        database.run(f"{tables.format('')}; INSERT INTO top VALUES (1, 1); INSERT INTO low VALUES (2, 2); {left}")
+        fixer.apply(database.dsn, model.dsn, mode=mode, allow_hazards="all")
+
+        assert fixer.check(database.dsn, model.dsn).ok
