@@ -114,7 +114,9 @@ def test_heirs_get_no_not_null_that_their_rows_may_break(laboratory: Laboratory,
 @pytest.mark.parametrize("mode", MODES)
 def test_what_a_run_left_goes_from_heirs_with_the_table_above(laboratory: Laboratory, mode: str) -> None:
     left = "ALTER TABLE top ADD CONSTRAINT pgmend_new_a_not_null CHECK (a IS NOT NULL) NOT VALID"
-    tables = "CREATE TABLE top (id integer PRIMARY KEY, a integer{0}); CREATE TABLE low (PRIMARY KEY (id)) INHERITS (top)"
+    tables = (
+        "CREATE TABLE top (id integer PRIMARY KEY, a integer{0}); CREATE TABLE low (PRIMARY KEY (id)) INHERITS (top)"
+    )
     server = laboratory.server(min(VERSIONS))
     with lent(server, None) as model, lent(server, None) as database:
         model.run(tables.format(" NOT NULL"))
