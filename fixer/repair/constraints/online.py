@@ -85,8 +85,8 @@ def left_proof(table: Table, column: str, actual: Schema) -> Iterator[Part]:
     That of a table above goes from those that INHERIT as well.
     """
     open_ = column in table.columns and not table.columns[column].not_null
-    above = (check for each in table.parents if each in actual.tables for check in actual.tables[each].checks)
-    if any(check.name == helper(column) for check in above):
+    above = (actual.tables[each] for each in actual.above(table.name) if each in actual.tables)
+    if any(check.name == helper(column) for each in above for check in each.checks):
         return
     if open_ and any(check.name == helper(column) for check in table.checks):
         yield _used(table.name, helper(column)).online_as(() if actual.version < 18 else None)
@@ -125,18 +125,10 @@ def see_that_heirs_inherit(table: Table, columns: Iterable[str], actual: Schema)
     for column in columns:
         for heir in actual.tables.values() if table.heirs else ():
             name = heir.uninherited.get(column)
-            if name and table.name in _above(heir, actual):
+            if name and table.name in actual.above(heir.name):
                 why = f"{heir.name.name} would have its NOT NULL from {table.name.name}, and keeps one from its heirs"
                 way = f"ALTER TABLE {q.quoted(heir.name)} ALTER CONSTRAINT {q.quoted([name])} INHERIT"
                 raise RefusalError(f"{why}: run {way}; then plan again")
-
-
-def _above(heir: Table, actual: Schema) -> Iterator[QName]:
-    """Yield the tables from which one inherits, at any distance."""
-    for parent in heir.parents:
-        yield parent
-        if parent in actual.tables:
-            yield from _above(actual.tables[parent], actual)
 
 
 def _inherited(table: Table, wanted: Index) -> Iterator[Step]:
