@@ -40,8 +40,8 @@ _OLD_KEY = "\0key"  # no column: the primary key that a table has and the contra
 _RIGHTS = "\0rights"  # no column: those on a table as such, which need nothing but the table
 # What no repair depends on: a trigger is switched off while one writes rows; the application's rights are not ours.
 _ASIDE = ("swallowing-trigger", "lost-grants")
-_OF_CELLS = ("null-rows", "broken-check")  # what is wrong with a row by its own cells
-_OF_REFERENCES = ("orphan-rows", "missing-foreign-key")
+# What is wrong with a row by its own cells, and by what these reference.
+_OF_ROWS = ("null-rows", "broken-check", "orphan-rows", "missing-foreign-key")
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
@@ -64,11 +64,10 @@ def left_out(
 def keeping(future: Schema, found: Iterable[Finding], choice: Choice, accepted: Sequence[Accepted] = ()) -> Schema:
     """Return the schema that knows of which faults rows stay, because a person chose so: no other repair sees them."""
     for finding in found:
-        chosen = finding.slug in (*_OF_CELLS, *_OF_REFERENCES)
-        if chosen and (choice.leaves_out(finding) or _accepted(finding, accepted).left_out):
-            table, part = future.tables[finding.table], finding.part
+        if finding.slug in _OF_ROWS and (choice.leaves_out(finding) or _accepted(finding, accepted).left_out):
+            table, key = future.tables[finding.table], finding.part
             name = finding.object.removeprefix(f"{finding.table}.")
-            kept = part.columns if isinstance(part, ForeignKey) else name
+            kept = key.columns if isinstance(key, ForeignKey) else name
             future = future.with_table(replace(table, kept_faults=table.kept_faults | {kept}))
     return future
 

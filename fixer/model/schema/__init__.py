@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from fixer.model.expression.digest import sha256_of
 from fixer.model.schema.application import Application, Lack
 from fixer.model.schema.code import Broken, Caller, Coded, Key
-from fixer.model.schema.renaming import moved_in, moved_key, renamed_in, renamed_key
+from fixer.model.schema.renaming import moved_in, moved_key, old_key_of, renamed_in, renamed_key
 from fixer.model.schema.session import Given, Rights, Session, Shut
 from fixer.model.schema.storage import Stored
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
@@ -212,8 +212,7 @@ class Schema:
         schema = self
         for table in self.tables.values():
             for column in table.columns.values():
-                aside = column.mapped or (column.numbered and column.added and table.legacy_key) or ""
-                if aside:
+                if aside := old_key_of(column, table):
                     old = {
                         name: each for name, each in schema.tables[table.name].columns.items() if name != column.name
                     }

@@ -11,6 +11,11 @@ from fixer.model.table import Column, ForeignKey, Index, QName, Table
 Part = TypeVar("Part", Index, ForeignKey)
 
 
+def old_key_of(column: Column, table: Table) -> str:
+    """Return the column that keeps the old keys of one whose rows the plan gives new ones; empty if there is none."""
+    return column.mapped or (column.numbered and column.added and table.legacy_key) or ""
+
+
 def renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
     """Return a table after a column was renamed, its own or another's that it references."""
     keys = tuple(renamed_key(key, table, old, new) for key in each.foreign_keys)

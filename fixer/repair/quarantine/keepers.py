@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from fixer.model.contract import Contract
 from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
+from fixer.model.schema.renaming import old_key_of
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
 from fixer.model.values import dataclass
 from fixer.repair.constraints.foreign_keys import is_comparable
@@ -53,17 +54,12 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     words += told.words
     primary = wanted.primary_key.columns if wanted.primary_key else ()
     identity = tuple(column for column in primary if column in table.columns)
-    known = [_known_today(table.columns[column], table) for column in identity]
+    known = [old_key_of(table.columns[column], table) or column for column in identity]  # what is there today
     order += [q.column(column) for column in known]
     words.append(f"the one with the lowest {', '.join(known)}" if known else "the one that is stored first")
     counted = any(column in wanted.columns and wanted.columns[column].generates for column in known)
     unknown = "" if told.column or counted else "as nothing tells which is older"
     return Keeper(tuple(holders), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
-
-
-def _known_today(column: Column, table: Table) -> str:
-    """Return the column that tells rows apart today in place of a key column: the old one where it is to be new."""
-    return column.mapped or (table.legacy_key if column.numbered and column.added else None) or column.name
 
 
 def aged_by(table: Table, contract: Contract) -> str:
