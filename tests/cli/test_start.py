@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,14 +27,20 @@ HEAVY = (
     "sqlalchemy",
 )
 ROOT = Path(__file__).parents[2]
+# A process whose coverage is measured imports hashlib and others before ours do.
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what a Python process of these arguments said: one in which nothing but ours imports."""
+    words = [sys.executable, *arguments]
+    return subprocess.run(words, cwd=ROOT, env=UNMEASURED, capture_output=True, text=True)
 
 
 def imported(words: str) -> list[str]:
-    """Return which of the heavy packages a process imports by these words; a measured process has some before."""
-    head = "import sys; before = {*sys.modules}"
-    tail = f"print(*[name for name in {HEAVY} if name in {{*sys.modules}} - before], file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", f"{head}\n{words}\n{tail}"], cwd=ROOT, capture_output=True, text=True)
-    return done.stderr.split()
+    """Return which of the heavy packages a process imports by these words."""
+    tail = f"import sys; print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    return python("-c", f"{words}\n{tail}").stderr.split()
 
 
 HELP = """
@@ -80,9 +87,7 @@ def test_a_start_imports_only_what_it_needs(words: str, expected: list[str]) -> 
 
 def test_a_command_leaves_tls_to_libpq(tmp_path: Path) -> None:
     words = ("check", "--dsn", f"host={tmp_path}", "--contract", "self")
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "fixer", *words], cwd=ROOT, capture_output=True, text=True
-    )
+    done = python("-X", "importtime", "-m", "fixer", *words)
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
     assert done.returncode == 2, done.stderr
@@ -92,9 +97,7 @@ def test_a_command_leaves_tls_to_libpq(tmp_path: Path) -> None:
 def test_a_healthy_check_leaves_openssl_to_libpq(empty: Database) -> None:
     empty.run("CREATE TABLE t (id serial PRIMARY KEY, size integer CHECK (size > 0))")
     words = (empty.dsn, "--contract", "self")
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "fixer", "check", *words], cwd=ROOT, capture_output=True, text=True
-    )
+    done = python("-X", "importtime", "-m", "fixer", "check", *words)
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
     assert done.returncode == 0, done.stdout
@@ -103,19 +106,14 @@ def test_a_healthy_check_leaves_openssl_to_libpq(empty: Database) -> None:
 
 def test_python_s_tls_is_there_for_who_wants_it_later() -> None:
     words = "import sys; sys.argv = ['fixer']; from fixer.connect.startup import import_driver as it; it(); import ssl"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{words}; print(ssl.create_default_context().verify_mode)"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    done = python("-c", f"{words}; print(ssl.create_default_context().verify_mode)")
 
     assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 def test_nothing_that_takes_time_comes_before_ctrl_c_is_caught() -> None:
     words = "import os, sys; before = {*sys.modules}; import fixer.connect.startup; print(*{*sys.modules} - before)"
-    done = subprocess.run([sys.executable, "-S", "-c", words], cwd=ROOT, capture_output=True, text=True)
+    done = python("-S", "-c", words)
 
     assert {*done.stdout.split()} - {"__future__"} == {"fixer", "fixer.connect", "fixer.connect.startup"}
 
