@@ -27,6 +27,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
+from fixer.repair.counting.new_numbers import new_numbers
 from fixer.repair.numbers import giver, numbers_itself, own_value, see_that_none_gives
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
@@ -35,7 +36,6 @@ from fixer.repair.quarantine.faults import following, late, weighed, with_own
 from fixer.repair.quarantine.keepers import Age, age
 from fixer.repair.quarantine.repeats import of_its_own, rivals_of
 from fixer.repair.rows import Rivals, counted, rewrite, settled
-from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family

@@ -19,10 +19,10 @@ from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Part, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow
 from fixer.model.table import TABLES, Column, ForeignKey, QName, Table
+from fixer.repair.counting.new_numbers import generator_then
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
-from fixer.repair.sequences import generator_then
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.row_statements import insert_statement

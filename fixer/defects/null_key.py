@@ -24,11 +24,11 @@ from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import Index, Table
 from fixer.model.values import dataclass
+from fixer.repair.counting.new_numbers import new_numbers
 from fixer.repair.numbers import giver, held, numbers_itself, own_value, see_that_none_gives
 from fixer.repair.probe import ordered
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite, settled, untaken
-from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 

@@ -28,12 +28,12 @@ from fixer.model.step import Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
+from fixer.repair.counting.new_numbers import new_numbers
 from fixer.repair.defaults.own_values import may_differ, read_by, too_long
 from fixer.repair.numbers import numbers_itself
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite, untaken
-from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 

@@ -1,22 +1,19 @@
-"""Steps that give a column a sequence: create, attach and advance it; and the new numbers that rows get from it."""
+"""Steps that give a column a sequence: create, attach and advance it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
-from fixer.model.table import Column, Index, QName, Sequence
-from fixer.model.values import dataclass
-from fixer.repair.constraints.online import apart
+from fixer.model.table import Column, QName, Sequence
 from fixer.repair.counting.attaching import count_by, let_count, let_count_by, own, wire
 from fixer.repair.counting.options import as_declared, fresh, reach
 from fixer.repair.counting.users import Users, counting_with
-from fixer.repair.defaults.drawing import Draws, draws
-from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, is_spent, see_that_none_gives, set_aside
+from fixer.repair.numbers import Held, advance, is_spent
 from fixer.repair.owners import belonging
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
@@ -24,61 +21,6 @@ from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import MAXIMA
-
-_BY_ITSELF = SQL("DEFAULT")  # GENERATED ALWAYS accepts nothing else
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The new numbers of rows: `value` in one transaction, `beside` while others write, once `room` is made."""
-
-    value: Composable
-    beside: Composable
-    room: Callable[[int], Part]  # the step that finds numbers for so many rows
-
-
-def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, contract: Contract) -> Numbers:
-    """Return what gives rows new numbers of a key, or of a column under none, other than those that references hold.
-
-    Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
-    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers, or if a
-    foreign key would refuse them.
-    """
-    see_that_none_gives(actual.tables[table], column)
-    found, taken = actual.tables[table].columns[column], held(table, column, actual, contract.schema)
-    generator = generator_then(table, column, actual, contract)
-    by_itself, given = found.identity == "a", generator is not None
-    counted = generator or SQL("NULL")
-    number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
-    value = _BY_ITSELF if by_itself else number
-    kept_apart = tuple(apart(actual.tables[table], key, column, given=given)) if key else ()
-
-    def room(rows: int) -> Part:
-        aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
-        return anchor(table, column, counted, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
-
-    return Numbers(value, SET_ASIDE if given and not by_itself else value, room)
-
-
-def generator_then(table: QName, column: str, actual: Schema, contract: Contract) -> Composable | None:
-    """Return what names the sequence by which a column counts once the plan is done; None if a function numbers it.
-
-    A sequence that the plan leaves to others may give numbers that the table has. Raises RefusalError if this role may
-    not move the one that stays.
-    """
-    found = actual.tables[table].columns.get(column) if table in actual.tables else None
-    sequence = actual.sequences.get(found.sequence) if found and found.sequence else None
-    if found is None or sequence is None:
-        if found and not found.identity and draws(table, found, actual) is not Draws.NEVER:
-            return None
-        wanted = contract.tables[table].columns[column]
-        return _given(table, wanted, actual) if found and wanted.sequence else q.generator_of(table, column)
-    if sequence.owned_by == (table, column):
-        return q.generator_of(table, column)
-    if is_borrowed(table, column, actual, contract):
-        return _given(table, contract.tables[table].columns[column], actual)
-    ask_for(sequence, table, actual)
-    return Literal(q.quoted(sequence.name))
 
 
 def is_borrowed(table: QName, column: str, actual: Schema, contract: Contract) -> bool:
@@ -106,19 +48,6 @@ def unknown(sequence: Sequence, actual: Schema) -> Repair:
     schema, role = as_needed(sequence.name.schema), as_needed(actual.maker)
     grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
     return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
-
-
-def _own_number(table: QName, found: Column, taken: Held) -> Composable:
-    """Return what gives a row its number by the default of its column, a function.
-
-    Raises RefusalError if references hold numbers, because a function cannot be moved past them.
-    """
-    default = found.default or "NULL"
-    if taken:
-        raise RefusalError(f"{default} may give numbers of {table.name}.{found.name} that references hold already")
-    number = q.Own(default, found.full_type) if q.Own.is_call(default) else SQL(default)
-    behind = f"{default} gives {table.name}.{found.name} numbers that other rows have: let it go on beyond them"
-    return q.Drawn(number, behind)
 
 
 def give_generator(
@@ -197,7 +126,7 @@ def _is_declared(sequence: Sequence) -> bool:
     return sequence.apart or sequence.created
 
 
-def _given(table: QName, column: Column, actual: Schema) -> Composable:
+def given(table: QName, column: Column, actual: Schema) -> Composable:
     """Return what names the sequence that a column gets, once it has it."""
     name, exists = (None, False) if column.identity else choose(table, column, actual)
     apart = name is not None and exists and _stays_apart(name, table, actual)
@@ -225,7 +154,7 @@ def numbered_in_batches(
         sql=SQL(""),
         batches=Batches(
             batch=SQL("UPDATE {} AS t SET {} = nextval({}) WHERE {} AND {}").format(
-                q.name(table), Identifier(name), _given(table, counting, there), IN_BATCH, q.is_null(name)
+                q.name(table), Identifier(name), given(table, counting, there), IN_BATCH, q.is_null(name)
             ),
             find=places(table, q.is_null(name)),
             pages=True,

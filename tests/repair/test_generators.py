@@ -10,7 +10,7 @@ from fixer.defects._walk import sequences
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.table import Column, QName, Sequence, Table
-from fixer.repair.sequences import Users
+from fixer.repair.counting.users import Users
 
 NAMES = [QName("public", f"t{number}") for number in range(3)]
 

@@ -1,0 +1,29 @@
+"""New numbers for rows of tables that count by the sequence of another table."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.defects._counters import SEATED, seats
+from fixer.model.defect import Specimen
+from fixer.model.plan import MODES
+from lab.hook import apply, ask
+from lab.laboratory import Laboratory
+
+TWICE = "ALTER TABLE stalls DROP CONSTRAINT stalls_pkey, ALTER id {}; INSERT INTO stalls VALUES (5, 'd')"
+COUNTING = {
+    "by nothing": TWICE.format("DROP DEFAULT"),
+    "by the sequence of a table beside": "CREATE TABLE other (id serial); SELECT setval('other_id_seq', 500);"
+    + TWICE.format("SET DEFAULT nextval('other_id_seq')"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("breaks", COUNTING.values(), ids=COUNTING)
+def test_rows_of_an_heir_get_numbers_of_the_sequence_above(laboratory: Laboratory, breaks: str, mode: str) -> None:
+    with laboratory.database(18, Specimen("heirs", breaks, contract=seats, setup=SEATED)) as case:
+        case.break_(breaks)
+        apply(case, mode=mode)
+        ask(case, """INSERT INTO "se%ats" (place) VALUES ('next')""")
+
+        assert ask(case, """SELECT count(*), count(DISTINCT id), max(id) < 100 FROM "se%ats" """) == [(7, 7, True)]
