@@ -81,7 +81,7 @@ class Assembly:
         self._sequences |= self._elsewhere(ask) if actual else {}
         self._constraints, self._hindering, self._heirs = constraints(), obstacles(), heirs()
         self._disabled = self._read_disabled()
-        checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
+        checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-4]) for row in self._of_type("c")]
         self.definitions = Definitions(ask, self._wanted, checks, known)
 
     def schema(self) -> s.Schema:
@@ -188,7 +188,7 @@ class Assembly:
     def _read_checks(self) -> dict[int, list[s.Check]]:
         tables: dict[int, list[s.Check]] = defaultdict(list)
         expressions = self.definitions.expressions
-        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _, _, _ in self._of_type("c"):
+        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _, _, _, _ in self._of_type("c"):
             columns = self._checked(relation, places)
             tables[relation].append(s.Check(name, expressions[oid], columns, validated, enforced, own))
         return _by_name(tables)
@@ -196,11 +196,11 @@ class Assembly:
     def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
         for oid, _, name, relation, places, target, targets, *rest in self._of_type("f"):
-            *facts, emptied, inherited, _, equalities, period, _, here, there = rest
+            *facts, emptied, inherited, _, equalities, period, _, here, there, beside = rest
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
-            last = (chosen, inherited, tuple(equalities or ()), period)
+            last = (chosen, inherited, tuple(equalities or ()), period, tuple(beside or ()))
             whole: list[Any] = [name, *ends, *facts, self._silent(oid), *last]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)

@@ -1,7 +1,7 @@
 """Tables and their parts, as frozen values: columns, indexes, constraints, sequences.
 
-A value describes today (as introspection found it) or the future (as the repairs planned so far will leave it). In the
-future, ``stored_as`` and ``now`` are where a table or a column is found today, so that its rows can be counted.
+A value describes today, or the future as the repairs planned so far will leave it; there, ``stored_as`` and ``now`` say
+where a table or a column is found today, so that its rows can be counted.
 """
 
 from __future__ import annotations
@@ -169,6 +169,7 @@ class ForeignKey:
     inherited: bool = False  # whether a partition has it from its root, which adds and drops it
     equalities: tuple[str, ...] = ()  # the operators that compare its columns, if not PostgreSQL's own
     period: bool = False  # whether its last column is a PERIOD, which several rows of the target may cover together
+    beside: tuple[str, ...] = field(default=(), compare=False, repr=False)  # names that its table's keys bring along
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -238,8 +239,7 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=_nothing)  # NOT NULL constraints that are NOT VALID, by column
-    # Those of partitions and heirs, by column, after their tables; empty for an heir without one (17 and older).
-    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=_nothing)
+    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=_nothing)  # of parts and heirs
     unlogged_parts: tuple[QName, ...] = ()  # its partitions that are UNLOGGED
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     uninherited: Mapping[str, str] = field(default_factory=_nothing)  # NOT NULLs that are NO INHERIT, by column

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from fixer.model.contract import Contract
+from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema.code import ranks as code_ranks
@@ -30,7 +31,8 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     code = comparison.contract.schema.code
     rank |= {home: len(rank) + place for home, place in (code_ranks(code.parts) if code else {}).items()}
     causes = [f for f in comparison.every if not f.left_out]
-    findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
+    kinds = {name: table.kind for name, table in comparison.future.tables.items()}
+    findings = sorted(causes, key=lambda finding: (rank.get(finding.table, len(rank)), _names_more(finding, kinds)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
         steps = _bound_late(list(_once(_lightly(finding.repair.online) for finding in findings)), comparison.contract)
@@ -39,6 +41,15 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     steps = list(_once(finding.repair.steps for finding in findings))
     steps = identified(quietly(steps, comparison.future), comparison)
     return list(merged(around(steps, comparison.future)))
+
+
+def _names_more(finding: Finding, kinds: Mapping[QName, str]) -> bool:
+    """Return whether a repair adds a foreign key to a partitioned table, with constraints to its single partitions.
+
+    PostgreSQL names these, up to 17 as it would name any key of the same columns: so the others get their names first.
+    """
+    adds = (step for step in finding.repair.steps if step.phase is Phase.FOREIGN_KEYS)
+    return any(kinds.get(target) == "p" for step in adds for target in step.touches)
 
 
 def _lightly(steps: Iterable[Step]) -> list[Step]:

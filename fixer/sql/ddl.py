@@ -236,7 +236,8 @@ def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
 def free_constraint_name(table: Table | None, schema: Schema, home: QName, wanted: str, *, index: bool) -> str:
     """Return a name for a constraint that is free on the table, and in the schema too if it has an `index`.
 
-    PostgreSQL calls the constraints of a foreign key to single partitions by the key's name and a number.
+    PostgreSQL itself names the constraints of a foreign key to single partitions: up to 17 as it would name any key of
+    these columns, from 18 on by the key's name and a number.
     """
     taken = set()
     if table:
@@ -247,6 +248,7 @@ def free_constraint_name(table: Table | None, schema: Schema, home: QName, wante
         taken |= {each.check for each in table.obstacles if isinstance(each, ApartCheck)}
         taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
         taken |= {key.name for key in table.indexes if key.constraint}
+        taken.update(*(key.beside for key in table.foreign_keys))
     if index:
         taken |= {name.name for name in schema.names if name.schema == home.schema}
     return q.free_name(wanted, taken)

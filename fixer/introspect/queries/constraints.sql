@@ -34,7 +34,11 @@ SELECT k.oid,
             THEN ARRAY[fn.nspname::text, fc.relname::text]
               || ARRAY (SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (num, pos)
                           JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num
-                         ORDER BY u.pos) END AS target_elsewhere
+                         ORDER BY u.pos) END AS target_elsewhere,
+       CASE WHEN fc.relkind = 'p'
+            THEN ARRAY (SELECT s.conname::text FROM pg_catalog.pg_constraint s
+                          JOIN pg_catalog.pg_constraint u ON u.oid = s.conparentid AND u.conrelid = s.conrelid
+                         WHERE s.conrelid = k.conrelid AND s.contype = 'f') END AS beside -- to single partitions
   FROM (VALUES (true, NULL::int2[], false)) AS older (conenforced, confdelsetcols, conperiod)
  CROSS JOIN LATERAL (SELECT oid, contype, conname, conrelid, conkey, confrelid, confkey, confdeltype, confupdtype,
                             confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conparentid, conpfeqop,

@@ -178,8 +178,18 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
     for lost in (i for i in then.of_kind("index") if i.key not in now.items):
         yield from index(then, lost)
     yield from _sampled(now, then)
-    for key in (key for key in lacking if key.detail["type"] == "f"):
+    for key in sorted((key for key in lacking if key.detail["type"] == "f"), key=_named_by_itself):
         yield from constraint(then, key)
+
+
+def _named_by_itself(key: Item) -> tuple[bool, int]:
+    """Return what sorts foreign keys so that none has its name taken when another comes back.
+
+    Up to 17, PostgreSQL calls the constraints of a foreign key to single partitions as it would call any key of these
+    columns: by the first such name that is free.
+    """
+    stem = key.name.rstrip("0123456789")
+    return not stem.endswith("_fkey"), len(key.name)
 
 
 def _sampled(now: Definitions, then: Definitions) -> Iterator[Titled]:
