@@ -10,7 +10,7 @@ from fixer.model.plan import Plan, PlannedStep
 from fixer.model.report import Report, fails
 from fixer.model.run import Entry, Run
 from fixer.model.values import dataclass
-from fixer.report.findings import CURES, cure_of
+from fixer.report.findings import CURES, beyond, cure_of, unread, without_count
 from fixer.report.words import counted
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -38,7 +38,7 @@ class Account:
     refusals: tuple[str, ...] = ()
     ledger: tuple[Entry, ...] = ()
     run: int | None = None
-    warning: str = ""  # what could not be counted
+    limits: tuple[tuple[str, str], ...] = ()  # what was not counted, compared or read: "warning" or "note", a sentence
     following: str = ""
     place: str = ""
     undone: str = ""  # why nothing was applied
@@ -93,7 +93,7 @@ def of_report(report: Report, *, fail_on: str, following: str, place: str) -> Ac
         baseline=report.baseline.file if report.baseline else "",
         stale=report.comparison.stale,
         gone=report.gone,
-        warning=report.comparison.uncounted,
+        limits=_limits(report.comparison.uncounted, report),
         following=following,
         place=place,
     )
@@ -110,7 +110,7 @@ def of_plan(plan: Plan, *, following: str, place: str, passed: bool) -> Account:
         passed=passed,
         steps=plan.steps,
         refusals=plan.refusals,
-        warning=plan.uncounted,
+        limits=_limits(plan.uncounted),
         following=following,
         place=place,
     )
@@ -131,10 +131,18 @@ def of_run(run: Run, *, place: str) -> Account:
         refusals=run.plan.refusals if run.run is None else (),
         ledger=run.ledger,
         run=run.run,
-        warning=run.plan.uncounted,
+        limits=_limits(run.plan.uncounted, run.report),
         place=place,
         undone=f"Nothing was applied: the plan needs more than was allowed{needs}." if undone else "",
     )
+
+
+def _limits(uncounted: str, report: Report | None = None) -> tuple[tuple[str, str], ...]:
+    """Return what a command has not counted, compared or read, as the text for people says it."""
+    warnings = [without_count(uncounted)] if uncounted else []
+    warnings += beyond(report) if report else []
+    notes = unread(report) if report else []
+    return (*(("warning", said) for said in warnings), *(("note", said) for said in notes))
 
 
 def of_error(

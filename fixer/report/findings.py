@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
-from fixer.model.schema.code import Key
-from fixer.model.table import QName
 from fixer.model.values import dataclass
 from fixer.report import beside
 from fixer.report.words import Line, Lines, counted, typed
@@ -46,7 +44,7 @@ def of_report(report: Report, *, following: Next | None = None, verbose: bool = 
             parts.append(of_point(number, title, ok))
         parts += [(4, line) for line in _lines(findings, verbose)]
     parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
-    parts += [*_beyond(report.comparison.beyond), *_unread(report.comparison.unread)]
+    parts += [*map(warned, beyond(report)), *(Line(f"· {said}", style="dim") for said in unread(report))]
     parts += [*beside.gone(report), *beside.changes(report)]
     meant = _meant(report) if verbose else ()
     return Lines([*parts, Line(), *_verdict(report, following or Next()), *beside.verdict(report, fail_on), *meant])
@@ -65,7 +63,12 @@ def is_itself(contract: str) -> bool:
 
 def uncounted(why: str) -> list[Line]:
     """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
-    return [warned(f"The rows that go after others could not be counted: {why}")] if why else []
+    return [warned(without_count(why))] if why else []
+
+
+def without_count(why: str) -> str:
+    """Return the sentence that says why nobody knows how many rows a repair moves."""
+    return f"The rows that go after others could not be counted: {why}"
 
 
 def warned(text: str) -> Line:
@@ -73,24 +76,22 @@ def warned(text: str) -> Line:
     return Line(("! ", "yellow"), text)
 
 
-def _beyond(declared: Sequence[tuple[Key, bool]]) -> list[Line]:
-    """Return a line that says what of the contract nobody compares; what the target lacks of it is a finding."""
-    if not declared:
-        return []
-    kinds = Counter(key.kind for key, _ in declared)
+def beyond(report: Report) -> list[str]:
+    """Return a sentence on what of the contract nobody compares; what the target lacks of it is a finding."""
+    kinds = Counter(key.kind for key, _ in report.comparison.beyond)
     said = ", ".join(counted(number, kind) for kind, number in kinds.items())
-    return [warned(f"their definitions are not compared with the contract: {said}")]
+    return [f"their definitions are not compared with the contract: {said}"] if said else []
 
 
-def _unread(passed: Sequence[tuple[QName, int]]) -> list[Line]:
-    """Return a line that says how many valid constraints are taken at their word, and of which tables."""
+def unread(report: Report) -> list[str]:
+    """Return a sentence on how many valid constraints are taken at their word, and of which tables."""
+    passed = report.comparison.unread
     if not passed:
         return []
     largest = [name.name for name, _ in sorted(passed, key=lambda each: (-each[1], each[0]))]
     more = f" and {counted(len(largest) - _TABLES, 'more table')}" if len(largest) > _TABLES else ""
     number = counted(sum(number for _, number in passed), "valid constraint")
-    said = f"not read: rows behind {number} of {', '.join(largest[:_TABLES])}{more}  (--deep reads them)"
-    return [Line(f"· {said}", style="dim")]
+    return [f"not read: rows behind {number} of {', '.join(largest[:_TABLES])}{more}  (--deep reads them)"]
 
 
 def _stale(accepted: Accepted) -> Line:

@@ -32,6 +32,7 @@ def log(account: Account) -> str:
     lines += [f"refused: {_plain(each)}" for each in account.refusals]
     lines += [f"stale: {_plain(each.finding)} is accepted, and this check does not find it" for each in account.stale]
     lines += [f"gone: {_plain(each.id)} is in the baseline, and this check does not find it" for each in account.gone]
+    lines += [_plain(said) for _, said in account.limits]
     return "\n".join([*lines, _plain(_verdict(account))]) + "\n"
 
 
@@ -139,6 +140,8 @@ def _sections(account: Account) -> Iterator[str]:
         lines = [f"- `{_code(each.finding)}` is accepted, and not found: take it out" for each in account.stale]
         lines += [f"- `{_code(each.id)}` is in the baseline, and not found any more" for each in account.gone]
         yield _titled("Stale", len(lines), "\n".join(lines[:_LISTED]))
+    if account.limits:
+        yield _titled("Not proved", len(account.limits), "\n".join(f"- {_cell(said)}" for _, said in account.limits))
 
 
 def _table(title: str, findings: Sequence[Finding], last: Callable[[Finding], str]) -> Iterator[str]:

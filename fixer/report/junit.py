@@ -23,6 +23,8 @@ def of_account(account: Account) -> str:
     suites = [_suite(account, number, title, ok) for number, title, ok in account.points]
     if account.steps or account.refusals:
         suites.append(_steps(account))
+    if account.limits:
+        suites.append(_limits(account))
     if account.error or account.undone:
         suites = [_failed(account), *(suite for suite in suites if suite.find("testcase") is not None)]
     whole = ET.Element("testsuites", {"name": NAME, **_totals(suites)})
@@ -82,6 +84,16 @@ def _steps(account: Account) -> ET.Element:
         case.append(_element("failure", refusal, message=refusal, type="decision"))
         cases.append(case)
     return _with_counts(account, name, cases)
+
+
+def _limits(account: Account) -> ET.Element:
+    """Return the suite of what was not counted, compared or read: nothing is wrong, and nothing is proved."""
+    cases = []
+    for number, (_, said) in enumerate(account.limits, 1):
+        case = _element("testcase", name=f"limit {number}", classname=f"{NAME}.limits", time="0")
+        case.append(_element("skipped", message=said))
+        cases.append(case)
+    return _with_counts(account, "limits", cases)
 
 
 def _failed(account: Account) -> ET.Element:

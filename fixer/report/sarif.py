@@ -203,7 +203,8 @@ def _location(object_: str, parts: Iterable[tuple[str, str, str]], place: str) -
 
 
 def _invocation(account: Account, exit_code: int) -> Object:
-    told = [_told("warning", each) for each in (account.warning, account.undone) if each]
+    told = [_told(level, said) for level, said in account.limits]
+    told += [_told("warning", account.undone)] if account.undone else []
     stale = [
         _told("warning", f"stale: {each.finding} is accepted, and this check does not find it")
         for each in account.stale

@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 
 import psycopg2
+import pytest
 
 import fixer
 from fixer.compare.reading import CHEAP_PROBES
@@ -33,6 +34,15 @@ def test_a_large_table_is_named_and_smaller_ones_are_read(empty: Database) -> No
     assert "· not read: rows behind 4 valid constraints of large  (--deep reads them)" in said.stdout
     assert json.loads(document)["unread"] == [{"table": "public.large", "constraints": 4}]
     assert "unread" not in json.loads(deep)
+
+
+@pytest.mark.parametrize("form", ["sarif", "junit", "github", "html"])
+def test_every_form_says_what_was_not_read(empty: Database, form: str) -> None:
+    empty.run(MADE)
+    said = "ot read: rows behind 4 valid constraints of large  (--deep reads them)"
+
+    assert command("check", empty.dsn, *SELF, "--format", form).stdout.count(said) == 1
+    assert said not in command("check", empty.dsn, *SELF, "--format", form, "--deep").stdout
 
 
 def test_of_many_tables_those_that_were_not_read_and_have_rows_are_counted(empty: Database) -> None:

@@ -10,7 +10,7 @@ from fixer.model.plan import Plan
 from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.table import QName
-from fixer.report.findings import is_itself, verdict_of
+from fixer.report.findings import beyond, is_itself, unread, verdict_of
 from fixer.report.html import beside, ledger, page, picture, points
 from fixer.report.html import findings as found
 from fixer.report.html import plan as planned
@@ -28,7 +28,7 @@ _NOBODY: Mapping[QName, int] = MappingProxyType({})
 
 def of_report(report: Report, *, show_values: bool = False) -> str:
     """Return what `check` found, as a page; `show_values` shows all values of the rows behind its findings."""
-    lines = [*_uncounted(report.comparison.uncounted), *_news(report.findings)]
+    lines = [*_uncounted(report.comparison.uncounted), *_limits(report), *_news(report.findings)]
     head = Head("check", report.target, report.contract, verdict_of(report), report.ok, lines)
     return page.of(head, _checked(report, Values(report.comparison, show_values)), show_values=show_values)
 
@@ -77,8 +77,14 @@ def of_run(run: Run, *, show_values: bool = False) -> str:
     if report:
         now = Kind("findings", "Findings now")
         sections["findings"] = found.section(report.findings, anchors, values, now)
-    head = Head("apply", run.target, run.contract, words, run.ok, calm=report is None)
+    lines = _limits(report) if report else []
+    head = Head("apply", run.target, run.contract, words, run.ok, lines, calm=report is None)
     return page.of(head, sections, show_values=show_values)
+
+
+def _limits(report: Report) -> list[str]:
+    """Return what a check has not compared or read, as sentences of their own."""
+    return [f"{said[0].upper()}{said[1:]}." for said in (*beyond(report), *unread(report))]
 
 
 def _checked(report: Report, values: Values, quarantined: Mapping[QName, int] = _NOBODY) -> Sections:
