@@ -13,11 +13,11 @@ from fixer.model.step import refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import ForeignKey
 from fixer.model.values import dataclass
+from fixer.repair.constraints.texts import Texts
 from fixer.repair.probe import parents, shown
 from fixer.repair.rekeying import in_place
 from fixer.repair.rekeying.held import by_hand
 from fixer.repair.rekeying.in_place import doubtful
-from fixer.repair.rekeying.texts import Texts
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 from fixer.sql.types import family

@@ -4,7 +4,8 @@ Costs: every insert that brings a value fails with 428C9, or nobody computes wha
 Cure: if the table has no rows, let PostgreSQL (17 and later) compute it by the other expression, or rename the column
 to another name and add it anew. A person decides if there are rows, because a column that becomes generated gets other
 values, and one that becomes plain is from then on only filled by code; or if something else is made of the column. The
-message gives the statements, which keep the old values in a column beside.
+message gives the statements, which keep the old values in a column beside. A row that came in since the plan was made
+stops the repair before it changes the column.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import fits
 
 SLUG = "different-generation"
@@ -86,7 +87,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     if _takes_expression(wanted, found, actual):
         action = SQL("ALTER COLUMN {} SET EXPRESSION AS ({})").format(Identifier(name), SQL(wanted.default or ""))
         title = f"let {table.name.name}.{name} be computed as {wanted.default}"
-        return Repair.of([alter(Phase.CONVERT, table.name, title, action)])
+        return Repair.of([_while_empty(alter(Phase.CONVERT, table.name, title, action), name)])
     if _is_needed(name, table, actual) or found.generates or wanted.generates:
         return _by_a_person(table.name, wanted, found)
     return Repair.of(_anew(wanted, found, table))
@@ -115,12 +116,20 @@ def _aside(column: str, table: Table) -> str:
     return q.free_name(f"{column}_before", table.columns)
 
 
+def _while_empty(step: Step, column: str) -> Step:
+    """Return a step that locks its table and fails if a row has come in since the plan was made."""
+    table, told = q.name(step.table), (Literal(str(each).replace("%", "%%")) for each in (step.table, column))
+    none = q.block("rows/none_came", rows=table, table=next(told), column=next(told))
+    return replace(step, sql=SQL(";\n").join([step.sql, none]), action=None)
+
+
 def _anew(wanted: Column, found: Column, table: Table) -> Iterator[Step]:
     """Yield the steps that rename a column and add it anew; undo drops the new one."""
     name, column, aside = table.name, Identifier(wanted.name), _aside(wanted.name, table)
     where = f"{name.name}.{wanted.name}"
     action = SQL("RENAME COLUMN {} TO {}").format(column, Identifier(aside))
     rename = alter(Phase.ASIDE, name, f"rename {where}, which no row has a value in, to {aside}", action)
+    rename = _while_empty(rename, wanted.name)
     yield replace(rename, shape=replace(rename.shape, renames=((wanted.name, aside),)))
     if found.not_null:
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))

@@ -56,6 +56,7 @@ from fixer.repair.defaults.own_values import (
 )
 from fixer.repair.numbers import giver
 from fixer.repair.probe import ordered
+from fixer.repair.rekeying.held import by_old_keys
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
 from fixer.repair.twins import column_twin, hint, taken_for
@@ -197,6 +198,7 @@ def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract)
     value = given(finding.table, column, as_it_stands(column, actual), contract)
     converted = as_wanted(value, table, contract, actual.version)
     after = as_it_stands(foreseen(column, value, converted, contract.tables[finding.table], actual.code), actual)
+    after = by_old_keys(finding.table, after, actual, contract)
     below, schema = [table], actual
     for each in below:
         schema = schema.with_table(unread(each.with_column(after), after, actual))

@@ -36,6 +36,7 @@ from fixer.repair.counting.coming import as_counted, coming
 from fixer.repair.defaults.own_values import may_differ
 from fixer.repair.numbers import Held, giver, held
 from fixer.repair.probe import rows_where
+from fixer.repair.rekeying.held import by_old_keys
 from fixer.repair.sequences import give_generator, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for
@@ -211,9 +212,8 @@ def foresee(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema,
     if about.old:
         taken = replace(column, not_null=False, now=q.today(table.columns[about.old]), added=True)
         return actual.with_table(table.with_column(taken))
-    return actual.with_table(
-        table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True, added=True))
-    )
+    numbered = replace(column, now=SQL("row_number() OVER ()"), numbered=True, added=True)
+    return actual.with_table(table.with_column(by_old_keys(about.table, numbered, actual, contract)))
 
 
 SPECIMENS = (

@@ -29,9 +29,9 @@ from fixer.model.table import QName, Table
 from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
+from fixer.repair.constraints.texts import meant_by
 from fixer.repair.counting.attaching import let_count, let_count_by
 from fixer.repair.counting.coming import as_counted, coming
-from fixer.repair.rekeying.texts import standing_for
 from fixer.repair.sequences import numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -144,10 +144,7 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     counting = as_counted(name, contract.tables[name].columns[column], renamed, contract)
     old = q.today(actual.tables[name].columns[column])
     # Each row gets a number of its own, also where several have one text.
-    number = SQL(
-        "CASE WHEN {old} IS NOT NULL AND row_number() OVER (PARTITION BY {old}) = 1 THEN {number}"
-        " ELSE row_number() OVER () END"
-    ).format(old=old, number=standing_for(old, "bigint"))
+    number = meant_by(old, "bigint", SQL("row_number() OVER ()"))
     wanted = replace(counting, now=number, numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 

@@ -36,11 +36,11 @@ from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import QName
 from fixer.model.table import Table as WantedTable
 from fixer.model.values import dataclass
+from fixer.repair.constraints.texts import Half, Texts
 from fixer.repair.probe import shown
 from fixer.repair.rekeying import in_place, rekeyed, to_the_last
 from fixer.repair.rekeying.foreseen import all_mapped, in_turn, mapped_later, without_mark
 from fixer.repair.rekeying.held import half_of, texts_of
-from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rekeying.twice import clashes_of, copies_leave, copies_of, rivals_of, without_copies
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable

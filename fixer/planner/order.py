@@ -12,7 +12,7 @@ from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema.code import ranks as code_ranks
-from fixer.model.step import Phase, Room, Step
+from fixer.model.step import Alike, Phase, Room, Step
 from fixer.model.table import QName
 from fixer.planner.merging import merged
 from fixer.planner.publications import identified
@@ -21,8 +21,6 @@ from fixer.planner.triggers import quietly, while_asleep
 from fixer.repair.counting.heirs import leaders_of
 from fixer.repair.rows import announcing
 from fixer.sql.row_image import taking_in
-
-_Same = tuple[Phase, str, str]  # steps of several repairs that have the same are one step
 
 
 def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
@@ -100,25 +98,25 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
     A step that moves rows is an exception: what its repair writes before it in the phase is repeated if it would come
     later, because children that are still there would silently go with their parents.
     """
-    moved: dict[_Same, dict[str, int]] = {}
-    seen: dict[_Same, Step] = {}
-    leads: dict[_Same, dict[_Same, None]] = {}
+    moved: dict[Alike, dict[str, int]] = {}
+    seen: dict[Alike, Step] = {}
+    leads: dict[Alike, dict[Alike, None]] = {}
     for steps in repairs:
-        past: list[_Same] = []
+        past: list[Alike] = []
         for step in steps:
-            key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batches.batch))
+            key = step.alike
             earlier = seen.pop(key, step)
             kept = step if step.effect.rows >= earlier.effect.rows else earlier
             if step.room and earlier.room and earlier is not step:
                 room = Room(step.room.rows + earlier.room.rows, step.room.statement)
                 kept = replace(kept, room=room, sql=room.statement(room.rows))
-            if step.effect.moves:
+            if step.effect.moves or (step.effect.changes and step.expects and not step.room):
                 kept = _for_all(kept, step, moved.setdefault(key, {}))
             seen[key] = kept
             if key not in past:  # what comes between two of its kind follows the first
                 leads.setdefault(key, {}).update(dict.fromkeys(lead for lead in past if lead[0] is step.phase))
             past += [key] if step.effect.writes_rows else []
-    done, told = set[_Same](), set[_Same]()
+    done, told = set[Alike](), set[Alike]()
     for key, step in sorted(seen.items(), key=lambda item: item[1].phase):
         ahead = [lead for lead in leads[key] if lead not in done and step.effect.moves]
         for each in (*ahead, key):
@@ -129,7 +127,7 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
 
 
 def _for_all(kept: Step, step: Step, rows: dict[str, int]) -> Step:
-    """Return the step that moves the rows of all that it stands for; `step` is the next of them.
+    """Return the step that writes the rows of all that it stands for; `step` is the next of them.
 
     Each counts rows that the others do not, unless it expects the same ones; `rows` keeps what each expects.
     """

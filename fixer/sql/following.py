@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.model.values import dataclass
@@ -52,14 +53,33 @@ def under(key: ForeignKey, condition: Composable, *, itself_stays: bool = False)
     return SQL("{} AND ({}) IS NOT TRUE").format(among, condition) if itself_stays else among
 
 
-def with_descendants(keys: Sequence[ForeignKey], condition: Composable) -> Composable:
+class Link(Protocol):
+    """How rows reference others by a foreign key whose columns do not mean them yet."""
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The columns of a row that others mean."""
+
+    def on(self, child: str, parent: str) -> Composable:
+        """Return the condition that one row means another, by their aliases."""
+
+
+Links = Mapping[ForeignKey, Link]
+
+
+def _on(links: Links | None, key: ForeignKey, child: str, parent: str) -> Composable:
+    return links[key].on(child, parent) if links and key in links else q.referencing(key, child, parent)
+
+
+def with_descendants(keys: Sequence[ForeignKey], condition: Composable, links: Links | None = None) -> Composable:
     """Return the condition for these rows and their descendants within the same table, by any of its keys to itself.
 
     It compares table and place, because the same place is another row in each partition.
     """
     if not keys:
         return condition
-    targets = dict.fromkeys(column for key in keys for column in key.target_columns)
+    named = (links[key].carried if links and key in links else key.target_columns for key in keys)
+    targets = dict.fromkeys(column for each in named for column in each)
     gone = SQL(
         "WITH RECURSIVE gone AS"
         " (SELECT t.tableoid AS part, t.ctid AS place, {columns} FROM {table} AS t WHERE {condition}"
@@ -69,7 +89,7 @@ def with_descendants(keys: Sequence[ForeignKey], condition: Composable) -> Compo
         columns=q.columns(targets),
         table=q.name(keys[0].table),
         condition=condition,
-        link=q.any_of(q.referencing(key, "t", "gone") for key in keys),
+        link=q.any_of(_on(links, key, "t", "gone") for key in keys),
     )
     return SQL("(t.tableoid, t.ctid) IN ({})").format(Gone(gone))
 
@@ -84,6 +104,7 @@ class Turns:
     keys: tuple[ForeignKey, ...]
     start: QName
     indexed: bool
+    links: Links | None = None
 
     def rows(self, condition: Composable) -> Composable:
         """Return the condition that `t`, a row of any of the tables, is one of them; `condition` is for the first."""
@@ -130,7 +151,7 @@ class Turns:
                 crosses=Literal(key.table != key.target),
                 child=q.name(key.table),
                 parent=q.name(key.target),
-                same=q.referencing(key, "t", "p"),
+                same=_on(self.links, key, "t", "p"),
                 where=where,
             )
             for key in self.keys

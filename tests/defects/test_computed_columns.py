@@ -1,14 +1,20 @@
-"""A missing column is computed from one that the plan converts: what rows will have in it is known beforehand."""
+"""Computed columns: what rows will have in them is known beforehand, and a row that comes in late loses nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 from sqlalchemy import CheckConstraint, Column, Computed, Enum, ForeignKey, Integer, SmallInteger, UniqueConstraint
 
+import fixer
+from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
+from lab.database import Database
+from lab.evidence.dumps import everything
 from lab.examples.models import contract, key
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -65,3 +71,28 @@ def test_it_may_be_computed_from_an_enum_to_come(laboratory: Laboratory, mode: s
     wanted = contract(t=(key(), Column("a", Enum("x", "y", name="kind")), computed, UniqueConstraint("b")))
 
     assert "t has rows that repeat (b)" in outcome(laboratory, wanted, made, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("found", "wanted", "cells"),
+    [
+        ("b integer", (double(),), "(2, 77)"),
+        ("b integer GENERATED ALWAYS AS (a * 3) STORED", (double(),), "(2, DEFAULT)"),
+        ("b integer GENERATED ALWAYS AS (a * 3) STORED", (), "(2, DEFAULT)"),
+    ],
+    ids=["plain", "by another expression", "computed where the contract has a plain one"],
+)
+def test_a_row_that_came_in_since_the_plan_was_made_keeps_its_value(
+    empty: Database, found: str, wanted: tuple[Any, ...], cells: str, mode: str
+) -> None:
+    empty.run(f"CREATE TABLE t (id serial PRIMARY KEY, a integer, {found})")
+    columns = contract(t=(key(), Column("a", Integer), Column("b", Integer, *wanted)))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        made = fixer.plan(connection, columns, mode=mode)
+        empty.run(f"INSERT INTO t (a, b) VALUES {cells}")
+        before = everything(empty.server, empty.name)
+        with pytest.raises(ApplyFailed, match=r"rows of public\.t came in since the plan was made, whose b a person"):
+            fixer.apply(connection, columns, plan=made, allow_hazards="all")
+
+    assert everything(empty.server, empty.name) == before

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
+from uuid import UUID
 
 import psycopg2
 import pytest
-from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKey, MetaData, Table, Text, Uuid, text
 
 import fixer
 from fixer.defects.text_key import SPECIMENS
@@ -106,3 +107,20 @@ def test_what_a_refusal_says_of_keys_under_a_strict_domain_can_be_said_today(emp
 
     assert (len(left), run.report.ok) == (2, True)
     assert empty.run("SELECT c.p, p.legacy_id FROM c JOIN p ON p.id = c.p") == [(1, "a")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("new", [Uuid, Text], ids=["uuid", "text"])
+def test_old_numbers_are_mapped_although_the_new_key_is_missing(
+    laboratory: Laboratory, new: type[Uuid[UUID] | Text], mode: str
+) -> None:
+    made = (
+        "CREATE TABLE owners (num integer, name text); INSERT INTO owners VALUES (1, 'a'), (2, 'b');"
+        "CREATE TABLE pets (id serial PRIMARY KEY, owner_id integer); INSERT INTO pets (owner_id) VALUES (1), (2), (9)"
+    )
+    default, metadata = text("gen_random_uuid()" + ("::text" if new is Text else "")), MetaData()
+    identity = Column("id", new(), primary_key=True, server_default=default, info={"legacy_keys": ["num"]})
+    Table("owners", metadata, identity, Column("name", Text))
+    Table("pets", metadata, key(), Column("owner_id", new(), ForeignKey("owners.id")))
+
+    assert outcome(laboratory, metadata, made, mode) == "mended"

@@ -18,7 +18,7 @@ from fixer.connect.failures import told
 from fixer.model.choice import ATOMIC, MODES, ONLINE
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
-from fixer.model.step import Phase, Step, refuse
+from fixer.model.step import Alike, Phase, Step, refuse
 from fixer.model.subject import DefaultRow, OfDefaultRow
 from fixer.model.table import QName, Table
 from fixer.model.values import dataclass
@@ -222,7 +222,9 @@ def _same(step: Step) -> _Same:
 
 def _rows(session: Session, steps: list[Step], today: Today) -> Mapping[int, int]:
     """Return the rows of each step, by its place; a row that several steps would move counts for the first."""
-    each = [_found(number, step, today) for number, step in enumerate(steps)]
+    kinds = dict[Alike, int]()  # rows that leave are of one kind; what is one step of the plan writes a row once
+    kind = [-1 if step.effect.moves else kinds.setdefault(step.alike, number) for number, step in enumerate(steps)]
+    each = [_found(number, kind[number], step, today) for number, step in enumerate(steps)]
     namer = Namer(session)
     named = [*map(namer.read, each)]
     if sum(question.size for question in named) <= ROOM and sum(question.weight for question in named) <= 4 * ROOM:
@@ -241,14 +243,14 @@ _FIRST = SQL(
 )
 
 
-def _found(number: int, step: Step, today: Today) -> Composable:
+def _found(number: int, kind: int, step: Step, today: Today) -> Composable:
     """Return the SELECT for the number of a step, its kind, and the table and place of each of its rows."""
     return SQL(
         "SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t"
         " WHERE t.ctid IS NOT NULL AND ({})"
     ).format(
         Literal(number),
-        Literal(-1 if step.effect.moves else number),
+        Literal(kind),
         today.read(q.name(step.table), step),
         today.read(step.stands or step.expects or SQL("false"), step),
     )

@@ -134,6 +134,9 @@ class Room:
     statement: Callable[[int], Composable]
 
 
+Alike = tuple[Phase, str, str]  # steps of several repairs that have the same are one step of the plan
+
+
 @dataclass(frozen=True)
 class Step:
     """One statement of a plan: its place in the order, what it does to rows, what undo needs to know about it."""
@@ -164,6 +167,11 @@ class Step:
     after: tuple[QName, ...] = ()  # the tables whose rows its own go after
     closed: Composable | None = None  # the SELECT whether rows that go reference each other in a circle
     fills: tuple[Fill, ...] = ()  # online: columns that it fills; steps of the same table can be merged
+
+    @property
+    def alike(self) -> Alike:
+        """What it has in common with steps of other repairs that are the same step of the plan."""
+        return self.phase, self.title if self.room else repr(self.sql), repr(self.batches.batch)
 
     @property
     def atomic(self) -> Step:

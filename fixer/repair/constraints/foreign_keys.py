@@ -13,7 +13,7 @@ from fixer.model.obstacle import LooseKey
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, RefusalError, Step
 from fixer.model.subject import StrandedColumn
-from fixer.model.table import ForeignKey, QName, Table
+from fixer.model.table import Column, ForeignKey, QName, Table
 from fixer.repair.constraints import references
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
@@ -189,6 +189,14 @@ def old_text_key(
     return next((candidate for candidate in candidates if candidate in texts), None)
 
 
+def _names_rows(key: ForeignKey, here: Column, actual: Schema, contract: Contract, texts: Composable | None) -> bool:
+    """Return whether a column names rows by an old key of theirs, so that it can be mapped to the new one."""
+    held, new = (family(each.base or each.type) for each in (here, contract.tables[key.table].columns[here.name]))
+    if held == "integer" and new in ("uuid", "text") and len(key.columns) == 1:
+        return old_text_key(key, here.name, actual, contract, numbers=True) is not None
+    return held in ("text", "uuid") and bool(texts or old_text_key(key, here.name, actual, contract))
+
+
 def stranded(
     slug: str,
     point: int,
@@ -200,16 +208,16 @@ def stranded(
 ) -> Iterator[Finding[StrandedColumn]]:
     """Yield a finding of a defect class for each column that holds values of a key that is gone.
 
-    A column of texts is one too, unless its texts name rows by an old key. `texts` is the condition that the key holds
-    texts that are no numbers: only then is it replaced, and its numbers are gone.
+    A column of texts is one too, unless its texts name rows by an old key, and so do numbers where the new key is none.
+    `texts` is the condition that the key holds texts that are no numbers: only then is it replaced, and its numbers are
+    gone.
     """
     for key in contract.foreign_keys():
         child = actual.tables.get(key.table)
         if child is None or key.target != target or column not in key.target_columns:
             continue
         here = child.columns.get(key.columns[key.target_columns.index(column)])
-        names_rows = here is not None and family(here.base or here.type) in ("text", "uuid")
-        if here is None or (names_rows and (texts or old_text_key(key, here.name, actual, contract))):
+        if here is None or _names_rows(key, here, actual, contract, texts):
             continue
         held = q.all_of([SQL("{} IS NOT NULL").format(q.column(here.name)), *([texts] if texts else [])])
         message = f"{key.table.name}.{here.name} holds values of {target.name}.{column}, which is gone"

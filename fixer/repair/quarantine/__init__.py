@@ -13,7 +13,7 @@ from fixer.model.table import ForeignKey, QName
 from fixer.model.values import dataclass
 from fixer.repair.constraints.foreign_keys import is_comparable, is_indexed
 from fixer.repair.quarantine.circles import around
-from fixer.repair.quarantine.going import after, at_places, by_turns, expected, of_part, seen, together
+from fixer.repair.quarantine.going import after, at_places, by_text, by_turns, expected, of_part, seen, together
 from fixer.repair.quarantine.leaving import move, move_jointly
 from fixer.repair.rows import Going, Rivals, counted, identity, places, rewrite
 from fixer.sql import compose as q
@@ -48,9 +48,8 @@ class Mover:
         come later, before it is added. If keys of several tables form a circle, their rows go together.
         """
         told = rivals.told if rivals else None
-        return self._leave(
-            phase, table, Going(condition, reason, rows, rivals, told=told, repeats=rivals is not None), kept
-        )
+        going = Going(condition, reason, rows, rivals, told=told, repeats=rivals is not None)
+        return self._leave(phase, table, going, kept)
 
     def _leave(self, phase: Phase, table: QName, going: Going, kept: tuple[str, ...] = ()) -> Iterator[Part]:
         """Yield what `quarantine` yields."""
@@ -67,7 +66,8 @@ class Mover:
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
         released = [key for key in keys if key.table == table and self.policy(key) == "null"]
-        going = together(going, [key for key in (*keys, *followed) if key.table == table and key not in released])
+        below = [key for key in (*keys, *followed) if key.table == table and key not in released]
+        going = together(going, below, by_text(below, self.actual, self.contract))
         for key in keys:
             if key.table != table or key in released:
                 yield from self._settle(phase, key, after(key, going, itself_stays=key in released))
@@ -79,14 +79,13 @@ class Mover:
         self, phase: Phase, tables: Sequence[QName], going: Going, kept: tuple[str, ...]
     ) -> Iterator[Part]:
         """Yield what `quarantine` yields for the first of these tables, whose keys form a circle."""
-        start = tables[0]
-        followed = {name: self._followers(phase, name, kept if name == start else ()) for name in tables}
+        start, as_kept = tables[0], {tables[0]: kept}
+        followed = {name: self._followers(phase, name, as_kept.get(name, ())) for name in tables}
         inside = [key for keys in followed.values() for key in keys if key.table in tables]
-        turns = Turns(tuple(inside), start, all(is_indexed(key, self.actual.tables[key.table]) for key in inside))
+        indexed = all(is_indexed(key, self.actual.tables[key.table]) for key in inside)
+        turns = Turns(tuple(inside), start, indexed, by_text(inside, self.actual, self.contract))
         leaving = {name: by_turns(going, turns, name) for name in tables}
-        there = {
-            name: self._pointing(name, self.actual.incoming(name), kept if name == start else ()) for name in tables
-        }
+        there = {name: self._pointing(name, self.actual.incoming(name), as_kept.get(name, ())) for name in tables}
         for name in tables:
             for key in (key for key in there[name][0] if key not in inside):
                 yield from self._settle(phase, key, after(key, leaving[name], itself_stays=key.table in tables))

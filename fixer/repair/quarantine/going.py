@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fixer.model.contract import Contract
@@ -10,27 +10,67 @@ from fixer.model.finding import Places
 from fixer.model.schema import Schema
 from fixer.model.step import Phase
 from fixer.model.table import ForeignKey, QName
-from fixer.repair.constraints.foreign_keys import old_text_key
+from fixer.model.values import dataclass
+from fixer.repair.constraints.texts import Texts, mapped_texts
 from fixer.repair.probe import within
 from fixer.repair.rows import SEEN, Going
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import Turns, before, reason_after, reason_of, reason_under, under, with_descendants
-from fixer.sql.types import family
+from fixer.sql.following import (
+    Links,
+    Turns,
+    before,
+    reason_after,
+    reason_of,
+    reason_under,
+    under,
+    with_descendants,
+)
 
 
-def together(going: Going, keys: Sequence[ForeignKey]) -> Going:
+@dataclass(frozen=True)
+class ByText:
+    """How rows reference others by the text of an old key, which the plan puts `aside` as it maps the reference."""
+
+    texts: Texts
+    aside: str
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The columns of a row that a text may hold."""
+        return (self.texts.legacy, *(self.texts.key.target_columns if self.texts.mixed else ()))
+
+    def on(self, child: str, parent: str) -> Composable:
+        """Return the condition that the text of one row means another, by their aliases."""
+        text = self.texts.spelt(q.column(self.aside, child))
+        held = (self.texts.spelt(q.column(column, parent)) for column in self.carried)
+        return q.any_of(SQL("{} = {}").format(each, text) for each in held)
+
+
+def by_text(keys: Iterable[ForeignKey], actual: Schema, contract: Contract) -> Mapping[ForeignKey, ByText]:
+    """Return how rows reference others by those of these keys whose columns the plan maps."""
+    found = dict[ForeignKey, ByText]()
+    for key in keys:
+        column = actual.tables[key.table].columns.get(key.columns[0])
+        aside = column.mapped if column else ""
+        texts = mapped_texts(key, aside, actual, contract) if aside else None
+        if texts:
+            found[key] = ByText(texts, aside)
+    return found
+
+
+def together(going: Going, keys: Sequence[ForeignKey], links: Links) -> Going:
     """Return rows of a table with their descendants by these of its keys to itself."""
     if not keys:
         return going
-    whole, expects = (with_descendants(keys, each) for each in (going.condition, going.expected))
+    whole, expects = with_descendants(keys, going.condition), with_descendants(keys, going.expected, links)
     told = reason_of(keys, going.condition, going.told or Literal(going.reason), whole)
     return replace(going, condition=whole, rivals=None, find=None, told=told, expects=expects, follows=True)
 
 
 def by_turns(going: Going, turns: Turns, table: QName) -> Going:
     """Return the rows of a table that go by these keys of several tables, after those of the first one."""
-    whole, expects = (turns.rows(each) for each in (going.condition, going.expected))
+    whole, expects = replace(turns, links=None).rows(going.condition), turns.rows(going.expected)
     own = [key for key in turns.keys if key.table == table]
     if table == turns.start:
         told = reason_of(own, going.condition, going.told or Literal(going.reason), whole)
@@ -67,17 +107,11 @@ def expected(
 
     `after_those` is the condition for parents that will have gone. A reference that is mapped has only its text then.
     """
-    column = actual.tables[key.table].columns.get(key.columns[0]) if key.table in actual.tables else None
-    mapped = column.mapped if column and family(column.type) == "integer" and key.target in actual.tables else None
-    legacy = old_text_key(key, mapped, actual, contract) if mapped else None
-    if mapped and legacy:
-        text, parent = q.column(mapped), q.name(key.target)
-        orphans = SQL("{0} IS NOT NULL AND NOT EXISTS (SELECT FROM {1} AS p WHERE {2}::text = {0}::text)").format(
-            text, parent, q.column(legacy, "p")
-        )
-        lost = after_those or SQL("false")
-        gone = SQL("SELECT {}::text FROM {} AS t WHERE {}").format(q.column(legacy), parent, lost)
-        return SQL("(({}) OR {}::text IN ({}))").format(orphans, text, gone)
+    if found := by_text((key,) if key.table in actual.tables else (), actual, contract):
+        texts, text = found[key].texts, q.column(found[key].aside)
+        orphans = SQL("{} IS NOT NULL AND NOT {}").format(text, texts.known(text))
+        gone = SQL("(SELECT t.* FROM {} AS t WHERE {}) AS t").format(q.name(key.target), after_those or SQL("false"))
+        return SQL("(({}) OR {})").format(orphans, texts.known(text, gone))
     return None if after_those is None else SQL("({} OR {})").format(orphans, under(key, after_those))
 
 

@@ -15,9 +15,9 @@ from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, 
 from fixer.model.table import Table
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online
+from fixer.repair.constraints.texts import Half, Texts
 from fixer.repair.quarantine import Mover
 from fixer.repair.rekeying.foreseen import aside_name
-from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl

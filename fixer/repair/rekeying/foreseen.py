@@ -9,9 +9,9 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.constraints import online
+from fixer.repair.constraints.texts import Half, standing_for
 from fixer.repair.quarantine import Mover
 from fixer.repair.rekeying.held import texts_of
-from fixer.repair.rekeying.texts import Half, standing_for
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 
@@ -43,9 +43,12 @@ def in_turn(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, Sc
 
 
 def all_mapped(actual: Schema, contract: Contract) -> Schema:
-    """Return the schema after all columns of texts are renamed, and the foreign keys on them dropped."""
+    """Return the schema after all columns of texts are renamed, their foreign keys dropped, and the new keys added."""
     for key in [key for key, then in in_turn(actual, contract) if texts_of(key, then, contract)]:
         actual = mapped_later(key, actual, contract)
+        parent, new = actual.tables[key.target], contract.tables[key.target].columns[key.target_columns[0]]
+        if new.name not in parent.columns:
+            actual = actual.with_table(parent.with_column(replace(new, added=True)))
     return actual
 
 

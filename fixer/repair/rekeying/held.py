@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
-from fixer.model.table import Column, ForeignKey
+from fixer.model.table import Column, ForeignKey, QName
 from fixer.repair.constraints import online
 from fixer.repair.constraints.foreign_keys import old_text_key
-from fixer.repair.rekeying.texts import Half, Texts, mixed
+from fixer.repair.constraints.texts import Half, Texts, mapped_texts, meant_by, mixed
 from fixer.sql import compose as q
 from fixer.sql.types import family
 
@@ -45,9 +46,8 @@ def half_of(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
     if beside in child.columns or not asides:
         return None
     aside = max(asides, key=lambda name: (len(name), name))  # the highest number, given last
-    new = family(contract.tables[key.table].columns[column].type)
-    legacy = old_text_key(key, aside, actual, contract, numbers=new != "integer")
-    return Half(aside, Texts(key, legacy, mixed(key, actual, contract))) if legacy else None
+    texts = mapped_texts(key, aside, actual, contract)
+    return Half(aside, texts) if texts else None
 
 
 def by_hand(key: ForeignKey, legacy: str, found: Column) -> str:
@@ -59,3 +59,15 @@ def by_hand(key: ForeignKey, legacy: str, found: Column) -> str:
         f" SET {column} = p.{new}::{found.full_type} FROM {target} AS p"
         f" WHERE p.{as_needed(legacy)}::text = t.{column}::text"
     )
+
+
+def by_old_keys(name: QName, column: Column, actual: Schema, contract: Contract) -> Column:
+    """Return a key column that the plan adds; if references hold old keys of it, with what stands for its values."""
+    for key in contract.foreign_keys() if contract.tables[name].tells_apart((column.name,)) else ():
+        if key.target == name and key.target_columns == (column.name,) and key.table in actual.tables:
+            child = actual.tables[key.table].columns.get(key.columns[0])
+            late = child and child.mapped and mapped_texts(key, child.mapped, actual, contract)
+            if column.now is not None and (texts := late or texts_of(key, actual, contract)):
+                old = q.today(actual.tables[name].columns[texts.legacy])
+                return replace(column, now=meant_by(old, column.full_type, column.now))
+    return column

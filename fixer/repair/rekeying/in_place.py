@@ -9,9 +9,9 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase
 from fixer.model.table import ForeignKey, Table
+from fixer.repair.constraints.texts import Texts
 from fixer.repair.probe import parents
 from fixer.repair.quarantine import unreferenced
-from fixer.repair.rekeying.texts import Texts
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_foreign_key, letting_go

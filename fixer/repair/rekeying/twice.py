@@ -9,8 +9,8 @@ from fixer.model.finding import Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Part
 from fixer.model.table import Table
+from fixer.repair.constraints.texts import Texts
 from fixer.repair.quarantine.copies import move_copies
-from fixer.repair.rekeying.texts import Texts
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 

@@ -8,6 +8,7 @@ from fixer.model.contract import ColumnHints, Contract
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, Table
 from fixer.model.values import dataclass
+from fixer.repair.constraints.foreign_keys import old_text_key
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 from fixer.sql.conversions import conversion
@@ -68,9 +69,9 @@ class Texts:
         """Return the condition that a cell means the parent `p`."""
         return SQL("p.old = {}").format(self.spelt(cell))
 
-    def known(self, cell: Composable) -> Composed:
-        """Return the condition that a cell means some parent, whose new key may not be there yet."""
-        parents = self._parents(SQL(""), SQL("{} AS t").format(q.name(self.key.target)))
+    def known(self, cell: Composable, rows: Composable | None = None) -> Composed:
+        """Return the condition that a cell means some parent, whose new key may not be there yet, or one of `rows`."""
+        parents = self._parents(SQL(""), rows or SQL("{} AS t").format(q.name(self.key.target)))
         return SQL("EXISTS (SELECT FROM {} WHERE {})").format(parents, self.match(cell))
 
     def found(self, cell: Composable) -> Composed:
@@ -103,8 +104,24 @@ def standing_for(old: Composable, type_: str) -> Composable:
     return SQL("{}::{}").format(SQL("md5({})").format(text) if family(type_) == "uuid" else text, SQL(type_))
 
 
+def meant_by(old: Composable, type_: str, otherwise: Composable) -> Composable:
+    """Return what stands for the new key of each row: `otherwise`, unless it is the first with its old key."""
+    return SQL(
+        "CASE WHEN {old} IS NOT NULL AND row_number() OVER (PARTITION BY {old}) = 1 THEN {new} ELSE {otherwise} END"
+    ).format(old=old, new=standing_for(old, type_), otherwise=otherwise)
+
+
 def mixed(key: ForeignKey, actual: Schema, contract: Contract) -> str:
     """Return the family of the new key if a column may hold new keys already; empty if no text can be one."""
     new = actual.tables[key.target].columns.get(key.target_columns[0])
     wanted = family(contract.tables[key.table].columns[key.columns[0]].type)
     return wanted if wanted != "integer" and new and not (new.added or new.numbered) else ""
+
+
+def mapped_texts(key: ForeignKey, aside: str, actual: Schema, contract: Contract) -> Texts | None:
+    """Return the texts that the plan puts `aside` as it maps a reference; None if the parent has no old key."""
+    if key.target not in actual.tables:
+        return None
+    new = family(contract.tables[key.table].columns[key.columns[0]].type)
+    legacy = old_text_key(key, aside, actual, contract, numbers=new != "integer")
+    return Texts(key, legacy, mixed(key, actual, contract)) if legacy else None
