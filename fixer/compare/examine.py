@@ -15,12 +15,10 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import introspect
 from fixer.compare.compare import compare
 from fixer.compare.keys import Proofs
-from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
 from fixer.compare.sessions import Session
 from fixer.compare.standing import stood
-from fixer.compare.trying import tried
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
@@ -98,8 +96,17 @@ def look(
         stands = partial(stood, cursor, contract.schemas)
         rights = partial(introspect.with_rights, cursor)
         asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands, rights=rights)
-        found = asked(actual, contract, count, sizes)
-        return counted(cursor, tried(cursor, found))
+        return _foreseen(cursor, asked(actual, contract, count, sizes))
+
+
+def _foreseen(cursor: Cursor, found: Comparison) -> Comparison:
+    """Return the comparison with what its repairs come upon: types that do not go, and rows that they write."""
+    if not found.every:  # as mostly; what looks ahead takes a while to import
+        return found
+    from fixer.compare.moved import counted
+    from fixer.compare.trying import tried
+
+    return counted(cursor, tried(cursor, found))
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

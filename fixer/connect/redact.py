@@ -40,9 +40,13 @@ def redact(text: str, keeper: Secretive | None = None) -> str:
     """Return the text without passwords: of URLs, of keywords, and those of their keeper in any spelling."""
     for secret in sorted({*keeper.secrets} - {""} if keeper else (), key=len, reverse=True):
         text = _spellings(secret).sub(MASK, text)
-    text = URL_PASSWORD.sub(rf"\1{MASK}", text)
-    text = KEYWORD_PASSWORD.sub(rf"\1{MASK}", text)
-    return ENTRY_PASSWORD.sub(rf"\1\2{MASK}\2", text)
+    if "@" in text.partition("://")[2].partition(":")[2]:
+        text = URL_PASSWORD.sub(rf"\1{MASK}", text)
+    folded = text.casefold()  # in which all is found that IGNORECASE finds
+    if "passw" in folded or "pwd" in folded:
+        text = KEYWORD_PASSWORD.sub(rf"\1{MASK}", text)
+        text = ENTRY_PASSWORD.sub(rf"\1\2{MASK}\2", text)
+    return text
 
 
 def _spellings(secret: str) -> re.Pattern[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast, runtime_checkable
 
@@ -81,7 +81,8 @@ MUTATING = (Mutating, MutatingHinted, MutatingCode, MutatingAlone)
 @cache
 def all_classes() -> tuple[DefectClass, ...]:
     """Return the defect classes, sorted by stage, point and slug."""
-    names = [module.name for module in iter_modules(__path__) if not module.name.startswith("_")]
+    files = (each for each in Path(__file__).parent.iterdir() if each.suffix == ".py")
+    names = (each.stem for each in files if not each.name.startswith("_"))
     classes = [_class_in(import_module(f"{__name__}.{name}")) for name in names]
     return tuple(sorted(classes, key=lambda defect: (defect.STAGE, defect.POINT, defect.SLUG)))
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING
-
-from fixer.model.values import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -28,8 +26,7 @@ class Stage(IntEnum):
     CODE = 8  # what acts on tables and views, or opens them, all of which are there by now
 
 
-@dataclass(frozen=True)
-class Specimen:
+class Specimen(NamedTuple):
     """The smallest broken database: a sound one of `contract` with rows, then the statements of `breaks`.
 
     `rows` counts the rows behind its finding, `quarantined` those that its repair moves; `hazards` are what the repair

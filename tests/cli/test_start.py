@@ -94,14 +94,45 @@ def test_a_command_leaves_tls_to_libpq(tmp_path: Path) -> None:
     assert {"psycopg2", "_ssl"} & names == {"psycopg2"}
 
 
-def test_a_healthy_check_leaves_openssl_to_libpq(empty: Database) -> None:
+def test_a_healthy_check_imports_neither_openssl_nor_what_only_findings_need(empty: Database) -> None:
     empty.run("CREATE TABLE t (id serial PRIMARY KEY, size integer CHECK (size > 0))")
     words = (empty.dsn, "--contract", "self")
     done = python("-X", "importtime", "-m", "fixer", "check", *words)
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    openssl, of_findings = {"hashlib", "_hashlib", "_ssl"}, {"fixer.compare.moved", "fixer.compare.trying"}
 
     assert done.returncode == 0, done.stdout
-    assert {"fixer.introspect.spelling", "hashlib", "_hashlib", "_ssl"} & names == {"fixer.introspect.spelling"}
+    assert ({"fixer.compare.examine", "pkgutil"} | openssl | of_findings) & names == {"fixer.compare.examine"}
+
+
+USES = """
+from fixer import defects
+from fixer.model.values import _Maker
+uses, use = [], _Maker.use
+def counted(maker):
+    uses.append(maker.public.__name__)
+    use(maker)
+_Maker.use = counted
+made = [each for defect in defects.all_classes() for each in (*defect.SPECIMENS, *defect.NEAR_MISSES)]
+print(len(made) > 800, len(uses) < 50)
+"""
+
+
+def test_specimens_are_not_filled_as_dataclasses_are() -> None:
+    """A check makes all of them and asks none: by what fills a frozen dataclass, they would be a twentieth of it."""
+    assert python("-c", USES).stdout == "True True\n"
+
+
+UNASKED = """
+from fixer.connect import redact
+said = ["self", "postgresql://app@h:5432/d", "users.email: a@b.example"]
+patterns = [redact.URL_PASSWORD, redact.KEYWORD_PASSWORD, redact.ENTRY_PASSWORD]
+print([redact.redact(each) for each in said] == said, any("sub" in vars(each) for each in patterns))
+"""
+
+
+def test_a_text_that_cannot_hold_a_password_is_asked_by_no_pattern() -> None:
+    assert python("-c", UNASKED).stdout == "True False\n"
 
 
 def test_python_s_tls_is_there_for_who_wants_it_later() -> None:

@@ -142,6 +142,7 @@ def test_a_text_is_redacted_of_the_targets_password_wherever_it_occurs(password:
         ("see postgresql+asyncpg://app:p@ss:w/rd%@h/d", "see postgresql+asyncpg://app:***@h/d"),
         ("see postgresql://app:two words@h/d", "see postgresql://app:***@h/d"),
         ("redis://:s3cret@h", "redis://:***@h"),
+        ("redis://h and postgresql://app:s3cret@h", "redis://h and postgresql://app:***@h"),
         ("postgresql://h/d?password=s3cret&x", "postgresql://h/d?password=***"),
         ("host=h password=s3cret user=app", "host=h password=*** user=app"),
         (r"host=h password='a \' b' user=app", "host=h password=*** user=app"),
@@ -150,6 +151,7 @@ def test_a_text_is_redacted_of_the_targets_password_wherever_it_occurs(password:
         ('PGPASSWORD="two words" psql', "PGPASSWORD=*** psql"),
         ("DATABASE_PASSWORD = s3cret", "DATABASE_PASSWORD = ***"),
         ("sslpassword=s3cret", "sslpassword=***"),
+        ("PaſsWord=s3cret", "PaſsWord=***"),  # a long s is an s where case is ignored
         ("ALTER ROLE app PASSWORD 's3''cret' LOGIN", "ALTER ROLE app PASSWORD *** LOGIN"),
         ("{'password': 's3cret', 'user': 'app'}", "{'password': '***', 'user': 'app'}"),
         ('{"dsn": "host=h password=s3cret", "ok": true}', '{"dsn": "host=h password=***", "ok": true}'),

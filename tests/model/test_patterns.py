@@ -19,6 +19,7 @@ def test_a_pattern_is_compiled_when_it_is_asked(monkeypatch: pytest.MonkeyPatch)
         return real(words, flags)
 
     monkeypatch.setattr(re, "compile", noted)
+    assert digits.pattern == "a[0-9]+"
     assert asked == []
     assert digits.sub("-", "A12b") == "-b"
     assert digits.sub("-", "a1") == "-"

@@ -13,9 +13,9 @@ else:
         """What `re.compile` returns, but that it is compiled later; only its methods and attributes are there."""
 
         def __init__(self, words: str, flags: int = 0) -> None:
-            self._words, self._flags = words, flags
+            self.pattern, self._flags = words, flags
 
         def __getattr__(self, name: str) -> Any:
-            found = getattr(re.compile(self._words, self._flags), name)
+            found = getattr(re.compile(self.pattern, self._flags), name)
             setattr(self, name, found)  # so that it is asked once
             return found
