@@ -60,6 +60,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
         found = _rows(session, atomic, today)
         lightly = _rows(session, other, today) if other else found
         barred = {**_circles(session, atomic, today), **_needed(session, atomic, comparison, today)}
+        barred |= _refused(session, atomic, {atomic[number].table for number, rows in found.items() if rows}, today)
     except psycopg2.Error as error:
         session.recover(error)
         log.info("the rows that follow others cannot be counted: %s", told(error))
@@ -156,6 +157,18 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
         _same(step): _NEEDED.format(row=described(step.table, row, comparison.contract), table=step.table)
         for step, row, _ in going
     }
+
+
+def _refused(session: Session, steps: list[Step], written: Collection[QName], today: Today) -> Mapping[_Same, str]:
+    """Return the steps whose new cells something would refuse in tables that are `written`, each with the reason."""
+    asked = [(step, *each) for step in steps if step.table in written for each in step.refusing]
+    each = [
+        SQL("SELECT {}, ({})").format(Literal(number), today.read(asks(), step))
+        for number, (step, _, asks) in enumerate(asked)
+    ]
+    namer = Namer(session)
+    refused = [number for number, so in namer.ask([*map(namer.read, each)]) if so]
+    return {_same(asked[number][0]): asked[number][1] for number in reversed(refused)}
 
 
 def _needs(steps: Iterable[Step], comparison: Comparison) -> Iterator[tuple[Step, DefaultRow, tuple[str, ...]]]:

@@ -134,6 +134,7 @@ class Room:
     statement: Callable[[int], Composable]
 
 
+Refusing = tuple[str, Callable[[], Composable]]  # why, and what makes the SELECT whether that is so today
 Alike = tuple[Phase, str, str]  # steps of several repairs that have the same are one step of the plan
 
 
@@ -166,6 +167,7 @@ class Step:
     repeats: bool = False  # whether it settles rows that share values, of which one stays as it is
     after: tuple[QName, ...] = ()  # the tables whose rows its own go after
     closed: Composable | None = None  # the SELECT whether rows that go reference each other in a circle
+    refusing: tuple[Refusing, ...] = field(default=(), compare=False, repr=False)  # what may refuse its new cells
     fills: tuple[Fill, ...] = ()  # online: columns that it fills; steps of the same table can be merged
 
     @property

@@ -23,7 +23,8 @@ from fixer.sql import uniques
 from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.following import orphaned
 
-Refused = tuple[str, Callable[[], Probe]]
+Asks = Callable[[], Probe]
+Refused = tuple[str, Asks]
 _LABEL = pattern(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
 _UNIQUE = ("p", "u", "unique")  # kinds of indexes of single partitions
 _ANYWHERE = SQL("true")
@@ -46,13 +47,17 @@ class Rewriting:
 
     def refused(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
         """Yield what may refuse the new cells, in words, each with the probe for the rows that it would refuse."""
+        yield from self.of_itself(contract)
+        yield from self.orphaned(actual, contract)
+
+    def of_itself(self, contract: Contract) -> Iterator[Refused]:
+        """Yield what of the table itself may refuse the new cells, as `refused` does."""
         wanted = contract.tables[self.table.name]
         for index in self._uniques(wanted):
             yield f"{uniques.spelt(index)} ({index.name})", partial(self._alike, index)
         yield from self._refused_apart()
         for check in self._checks(wanted):
             yield f"CHECK {spelt_check(check)} ({check.name})", partial(self._broken, check)
-        yield from self.orphaned(actual, contract)
 
     def orphaned(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
         """Yield the foreign keys that may refuse the new cells, in words, each with the probe for the rows."""

@@ -15,6 +15,7 @@ from fixer.repair.constraints.foreign_keys import is_comparable, is_indexed
 from fixer.repair.quarantine.circles import around
 from fixer.repair.quarantine.going import after, at_places, by_text, by_turns, expected, of_part, seen, together
 from fixer.repair.quarantine.leaving import move, move_jointly
+from fixer.repair.quarantine.refusing import hindrances
 from fixer.repair.rows import Going, Rivals, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -124,9 +125,8 @@ class Mover:
         """
         parent = self.actual.tables.get(key.target)
         if parent and parent.heirs:
-            raise RefusalError(
-                f"others INHERIT from {key.target}, and a reference to their rows is none to a row of it"
-            )
+            told = f"others INHERIT from {key.target}"
+            raise RefusalError(f"{told}, and a reference to their rows is none to a row of it")
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
         expects = expected(key, condition, after_those, self.actual, self.contract) or at_places(stand, condition)
@@ -214,7 +214,8 @@ class Mover:
             find=going.find,
             reason=f"{deed} {columns}: {going.reason}",
         )
-        return replace(step, expects=going.expected, after=going.after)
+        asked = tuple(hindrances(key, values, going, self.actual, self.contract))
+        return replace(step, expects=going.expected, after=going.after, refusing=asked)
 
     def policy(self, key: ForeignKey) -> str:
         """Return the policy for orphans under a foreign key: quarantine, adopt or null."""
