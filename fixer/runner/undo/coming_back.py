@@ -96,9 +96,13 @@ def bring_back(
     return anew
 
 
+_BASES = ("type", "sequence", "schema")
+
+
 def drop_bases(session: Session, past: Past) -> None:
-    """Drop the types, sequences and schemas of the run, which code that it created may have needed."""
-    if all(key in past.then.items for key in past.left.items if key[0] in ("type", "sequence", "schema")):
+    """Drop the types, sequences and schemas of the run, which code that it created may have needed; so attributes."""
+    kept, was = past.left.items.items(), past.then.items
+    if all(key in was and (key[0] != "type" or was[key] == item) for key, item in kept if key[0] in _BASES):
         return
     for title, statement in bases(past.ran.read(session.cursor), past.then, past.left):
         session.progress(title)

@@ -77,7 +77,11 @@ def _tables(now: Definitions, then: Definitions) -> Iterator[Titled]:
 
 
 def bases(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield the statements that drop types, sequences and schemas of the run, which nothing of it needs any more."""
+    """Yield the statements that drop types, sequences and schemas of the run, which nothing of it needs any more.
+
+    So those that drop the attributes which it added to composite types.
+    """
+    yield from _attributes(now, then, made)
     yield from _types(now, then, made)  # whose defaults may call sequences
     for sequence in now.of_kind("sequence"):
         if sequence.key not in then.items and not sequence.detail["internal"]:
@@ -92,6 +96,18 @@ def _types(now: Definitions, then: Definitions, made: Definitions) -> Iterator[T
         words = "types" if len(new) > 1 else "type"
         title = f"drop the {words} {', '.join(type_.name for type_ in new)}"
         yield title, SQL("DROP TYPE {}").format(SQL(", ").join(map(full, new)))
+
+
+def _attributes(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield the statements that drop the attributes of the run from composite types, one for each of these."""
+    for was in then.of_kind("type"):
+        known, left, there = (
+            (each.items[was.key].detail.get("attributes") or []) if was.key in each.items else []
+            for each in (then, made, now)
+        )
+        if new := [name for name in there if name in left and name not in known]:
+            drops = SQL(", ").join(SQL("DROP ATTRIBUTE {}").format(Identifier(name)) for name in new)
+            yield f"bring the type {was.name} back", SQL("ALTER TYPE {} {}").format(full(was), drops)
 
 
 def domains(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
