@@ -2,7 +2,8 @@
 
 Costs: no table and no column of it can be created.
 Cure: create it as the SQL or the database of the contract declares it, with the types that it is made of. A person
-decides if it calls a function that does not exist, or if a column that is there would be converted to it.
+decides if it calls a function that does not exist, if a column that is there would be converted to it, or if rows get
+values of it in a column to come.
 """
 
 from __future__ import annotations
