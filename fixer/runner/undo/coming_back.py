@@ -13,7 +13,8 @@ from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids, proves
 from fixer.runner.undo.below import Enabled, inherited, triggers_below
-from fixer.runner.undo.created import bases, created, renamed, replaced
+from fixer.runner.undo.created import created, renamed, replaced
+from fixer.runner.undo.created.bases import bases
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import orphaned, orphans
