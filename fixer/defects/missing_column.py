@@ -224,9 +224,7 @@ SPECIMENS = (
     Specimen("it stands in other letters", 'ALTER TABLE books RENAME pages TO "Pages"', rows=24, manual=True),
     Specimen("with a hyphen in it", 'ALTER TABLE books RENAME pages TO "Pa-ges"', rows=24, manual=True),
     Specimen("in other letters, with a default", 'ALTER TABLE authors RENAME active TO "Active"', rows=12, manual=True),
-    Specimen(
-        "another in other letters is empty", 'ALTER TABLE books DROP pages; ALTER TABLE books ADD "Pages" integer'
-    ),
+    Specimen("another in other letters is empty", 'ALTER TABLE books DROP pages, ADD "Pages" integer'),
     Specimen(
         "a part of a key, for which there is no value",
         "ALTER TABLE members DROP COLUMN tenant_id CASCADE",
