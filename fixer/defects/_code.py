@@ -15,8 +15,9 @@ from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
 from fixer.model.table import QName
 from fixer.repair.constraints import partitions
 from fixer.repair.owners import keeper, new_owner, see_that_it_may_create
+from fixer.sql import ddl
 from fixer.sql.by_hand import of_another
-from fixer.sql.compose import SQL, Composed, Identifier
+from fixer.sql.compose import SQL, Composable, Composed, Identifier
 
 _UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
 _ACTING = (Kind.TRIGGER, Kind.RULE, Kind.POLICY, Kind.SECURITY)  # on a table
@@ -213,19 +214,25 @@ def acting(code: Code, phase: Phase, lock: Lock = Lock.SHARE_ROW_EXCLUSIVE) -> S
 def replacing(about: FoundCode, phase: Phase) -> Step:
     """Return the step that lets a definition take the place of another, with the comment that is there."""
     code, found = about.wanted, about.found
+    statements: list[Composable] = [SQL(each) for each in (found.drop, *code.create, *found.rest)]
     if code.key.kind in (Kind.FUNCTION, Kind.VIEW):
-        statements, lock = [_replaced(code)], Lock.NONE
-    else:
-        statements, lock = [found.drop, *code.create, *found.rest], Lock.ACCESS_EXCLUSIVE
-    step = _step(phase, code, f"replace {code.told}", [SQL(each) for each in statements], lock)
+        fits = code.key.kind == Kind.FUNCTION or code.shape == found.shape or _is_longer(code, found)
+        statements = [SQL(_replaced(code)) if fits else ddl.view_anew(code.spelt, code.create[0])]
+    lock = Lock.NONE if len(statements) == 1 else Lock.ACCESS_EXCLUSIVE
+    step = _step(phase, code, f"replace {code.told}", statements, lock)
     return replace(step, hazard=Hazard.REPLACES_CODE)
+
+
+def _is_longer(code: Code, found: Code) -> bool:
+    """Return whether a view has new columns after those that are found."""
+    return code.shape.startswith(f"{found.shape}, ")
 
 
 def _replaced(code: Code) -> str:
     return f"CREATE OR REPLACE {_as_new(code.create[0]).removeprefix('CREATE ')}"
 
 
-def _step(phase: Phase, code: Code, title: str, statements: Iterable[SQL | Composed], lock: Lock) -> Step:
+def _step(phase: Phase, code: Code, title: str, statements: Iterable[Composable], lock: Lock) -> Step:
     said = [SQL(_UNCHECKED), *statements] if code.key.kind == Kind.FUNCTION else [*statements]
     return Step(phase, code.home, title, SQL(";\n").join(said), lock, shape=Shape(code=(code.key,)))
 
@@ -241,13 +248,20 @@ def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
     found = about.found
     see_that_it_is_owned(about, actual)
     see_that_it_may_be_written(about.wanted, actual)
-    if found.key.kind == Kind.VIEW and about.wanted.shape.startswith(f"{found.shape}, "):
-        raise RefusalError(f"undo could not take its new columns back; run: {_replaced(about.wanted)}; then plan again")
-    if found.shape != about.wanted.shape:
-        what = "its columns" if found.key.kind == Kind.VIEW else "its arguments or its result"
-        raise RefusalError(
-            f"{what} would change, and PostgreSQL replaces none with others: {found.drop}; then plan again"
-        )
+    if found.shape == about.wanted.shape:
+        return
+    if found.key.kind != Kind.VIEW:
+        what = "its arguments or its result would change, and PostgreSQL replaces none with others"
+        raise RefusalError(f"{what}: {found.drop}; then plan again")
+    see_that_it_may_create(str(found.home), found.key.schema, actual)
+    session = actual.session
+    theirs = session and not session.superuser and found.owner != session.role
+    held = f"it belongs to {found.owner}" if theirs else found.held
+    if held and _is_longer(about.wanted, found):
+        way = f"run: {_replaced(about.wanted)}; then plan again"
+        raise RefusalError(f"undo could not take its new columns back, because {held}; {way}")
+    if held:
+        raise RefusalError(f"its columns would change, and {held}: {found.drop}; then plan again")
 
 
 def found(finding: Finding[OfCode], actual: Schema) -> Schema:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, canonical
+from fixer.model.expression.patterns import pattern
 from fixer.model.table import Check, Column, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.conditions import Atom, atoms, condition, follows, meaning
 from fixer.sql.types import element
+
+_DOMAIN = pattern(r"^CREATE DOMAIN .*? AS (.*?)(?: DEFAULT .*?)??(?: (NOT NULL))?$", re.DOTALL)
+_CHECK = pattern(r' CONSTRAINT (?:"(?:[^"]|"")*"|\w+) (?=CHECK )')
 
 
 def said(guard: str) -> str:
@@ -54,3 +58,21 @@ def check_named(wanted: str, guard: str, found: str) -> str:
     before, there, _ = wanted.partition(guard)
     named = re.search(r' CONSTRAINT ((?:"(?:[^"]|"")*"|\w+)) $', before) if there else None
     return guard if named is None or f" CONSTRAINT {named[1]} " in found else f"CONSTRAINT {named[1]} {guard}"
+
+
+def demands_of(statement: str) -> list[str]:
+    """Return what a domain is made of, and what it demands, whatever its constraints are called."""
+    head, *checks = _CHECK.split(statement)
+    found = _DOMAIN.match(head)
+    return [*filter(None, found.groups() if found else ()), *sorted(map(canonical, checks))]
+
+
+def more_demands(wanted: str, found: str) -> list[str] | None:
+    """Return what a domain should demand besides; None if it is made of another type, or demands something else."""
+    (head, *checks), (other, *there) = (_CHECK.split(each) for each in (wanted, found))
+    should, has = (_DOMAIN.match(each) for each in (head, other))
+    known = {*map(canonical, there)}
+    if not should or not has or should[1] != has[1] or (has[2] and not should[2]) or known - {*map(canonical, checks)}:
+        return None
+    filled = ["NOT NULL"] if should[2] and not has[2] else []
+    return [*filled, *(each for each in checks if canonical(each) not in known)]

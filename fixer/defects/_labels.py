@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, literal
+from fixer.model.expression.patterns import pattern
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase, Shape, Step
+from fixer.model.step import Lock, Phase, Repair, Shape, Step, refuse
 from fixer.model.table import Column, QName, Table
-from fixer.repair.columns import named
+from fixer.repair.columns import in_full, named
 from fixer.sql.compose import SQL, Composable, Literal
 
+LABEL = pattern(r"'(?:[^']|'')*'")
 _UNUSABLE = "and PostgreSQL lets no transaction use a label it added"
 
 
@@ -26,6 +28,27 @@ def adding(table: QName, type_: str, label: str, place: Composable) -> Step:
     stays = f"the label {literal(label)} of {spelt}"
     title = f"add the label {literal(label)} to the enum {spelt}, for good"
     return Step(Phase.TYPES, table, title, add, Lock.NONE, shape=Shape(stays=stays))
+
+
+def labelled(enum: QName, wanted: str, found: str, way: str, contract: Contract) -> Repair:
+    """Return the repair that adds what an enum lacks that nothing holds, given the statements that make both.
+
+    Refuse if the contract names a label that it lacks: a person goes this `way`.
+    """
+    order, known = (LABEL.findall(each) for each in (wanted, found))
+    lacks = [each for each in order if each not in known]
+    if why := said_of([each[1:-1].replace("''", "'") for each in lacks], enum, contract):
+        return refuse(f"{why}; run {way}; then plan again")
+    return Repair.of(
+        adding(enum, in_full(enum), each[1:-1].replace("''", "'"), SQL(_place(each, order, known))) for each in lacks
+    )
+
+
+def _place(label: str, order: list[str], known: list[str]) -> str:
+    """Return where a label comes, beside one that is there by then; each is spelt as in SQL."""
+    at = order.index(label)
+    later = next((each for each in order[at:] if each in known), "")
+    return f" AFTER {order[at - 1]}" if at else f" BEFORE {later}" if later else ""
 
 
 def hindrance(type_: str, labels: Iterable[str], actual: Schema, contract: Contract) -> str:

@@ -152,7 +152,7 @@ def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repa
     if not about.lacking:
         return refuse(f"a label cannot be removed again; run {ways}")
     if why := labels.hindrance(about.type_, [label for label, _ in about.lacking], actual, contract):
-        return refuse(f"{why}; run {ways} Then plan again")
+        return refuse(f"{why}; run {ways} then plan again")
     return Repair.of(labels.adding(about.table, about.type_, label, SQL(place)) for label, place in about.lacking)
 
 

@@ -7,8 +7,9 @@ Costs: a row constructor, or code that reads the parts by name, fails with 42846
 new rows get values that nobody intended; or functions that cast to the type fail with 22P02, or take what they should
 not.
 Cure: ALTER DOMAIN sets a default, which rows to come get; if it calls a function of the application, a person decides.
-What no column of the database holds gets what it lacks: an enum its labels, unless the contract names one, and a
-domain its checks. A person decides about all else, because PostgreSQL changes no part of a type that columns hold.
+What no column of the database holds gets what it lacks: an enum its labels, unless the contract names one, a domain its
+checks, a composite type the attributes at its end. A person decides about all else, because PostgreSQL changes no part
+of a type that columns hold.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from fixer.defects import _walk as walk
+from fixer.defects._attributes import Parted, growing, longer_by, spots
 from fixer.defects._guarded import SCORED, SENT, lone_types, parcels, prices, scores, toned
-from fixer.defects._guards import check_named
-from fixer.defects._labels import adding, said_of
+from fixer.defects._guards import check_named, demands_of, more_demands
+from fixer.defects._labels import LABEL, labelled
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, canonical
+from fixer.model.expression import as_needed
 from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
@@ -31,7 +33,7 @@ from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
 from fixer.model.values import dataclass
-from fixer.repair.columns import another_kind, apart_from_multirange, in_full, named, names_type
+from fixer.repair.columns import another_kind, apart_from_multirange, named, names_type
 from fixer.repair.constraints.domains import of_others, users
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -44,9 +46,6 @@ _PARTS = pattern(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
 _KIND = pattern(r"CREATE (?:(DOMAIN) |TYPE .*? AS (ENUM|RANGE)?)", re.DOTALL)
 _KINDS = {"DOMAIN": "a domain", "ENUM": "an enum", "RANGE": "a range", "": "a composite type"}
 _CALLS = pattern(r"[\w\"]\.[\w\"]+\(|nextval\(")  # what the application makes, and may be missing
-_LABEL = pattern(r"'(?:[^']|'')*'")
-_DOMAIN = pattern(r"^CREATE DOMAIN .*? AS (.*?)(?: DEFAULT .*?)??(?: (NOT NULL))?$", re.DOTALL)
-_CHECK = pattern(r' CONSTRAINT (?:"(?:[^"]|"")*"|\w+) (?=CHECK )')
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable | OfC
         should, has = (_PARTS.search(apart_from_multirange(each)) for each in (wanted, found))
         spelt = ".".join(map(as_needed, name))
         if should and has and should[1] != has[1]:
-            yield Finding(SLUG, POINT, OfTable(name), f"{spelt} should be {should[1]}, is {has[1]}")
+            parted, asks = Parted(name, longer_by(should[1], has[1])), partial(users, name)
+            yield Finding(SLUG, POINT, parted, f"{spelt} should be {should[1]}, is {has[1]}", asks=asks)
         default, given = (_DEFAULT.search(each) for each in (wanted, found))
         if found and default and default[1] != (given[1] if given else ""):
             message = f"{spelt} should default to {default[1]}, defaults to {given[1] if given else 'nothing'}"
@@ -108,24 +108,17 @@ def _told(wanted: str, found: str) -> tuple[str, str] | None:
     if kinds[0] != kinds[1]:
         return f"be {kinds[0]}, is {kinds[1]}", f"{anew} then plan again"
     if kinds[0] == "an enum":
-        labels, known = (_LABEL.findall(each) for each in (wanted, found))
+        labels, known = (LABEL.findall(each) for each in (wanted, found))
         lacks = [each for each in labels if each not in known]
         add = "; ".join(f"ALTER TYPE {{0}} ADD VALUE {each.replace('{', '{{').replace('}', '}}')}" for each in lacks)
         return (f"have the label{'s' * (len(lacks) > 1)} {', '.join(lacks)}, which it lacks", add) if lacks else None
-    should, has = (_demands(each) for each in (wanted, found))
+    should, has = (demands_of(each) for each in (wanted, found))
     return None if should == has else (f"be {' '.join(should)}, is {' '.join(has)}", f"{anew} then plan again")
 
 
 def _kind(statement: str) -> str:
     found = _KIND.match(statement)
     return _KINDS[found[1] or found[2] or ""] if found else ""
-
-
-def _demands(statement: str) -> list[str]:
-    """Return what a domain is made of, and what it demands, whatever its constraints are called."""
-    head, *checks = _CHECK.split(statement)
-    found = _DOMAIN.match(head)
-    return [*filter(None, found.groups() if found else ()), *sorted(map(canonical, checks))]
 
 
 def _is_lone(name: QName, contract: Contract, *, directly: bool) -> bool:
@@ -150,6 +143,8 @@ def repair(finding: Finding[OfTable | OfColumn], actual: Schema, contract: Contr
         return Repair.of([Step(Phase.DEFAULTS, about.table, title, change, Lock.NONE)])
     if isinstance(about, Lone):
         return _of_lone(about, finding, contract)
+    if isinstance(about, Parted) and not finding.rows and (grown := growing(about, actual, contract)):
+        return grown
     return refuse(
         f"columns may hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
     )
@@ -161,8 +156,8 @@ def _of_lone(about: Lone, finding: Finding[OfTable | OfColumn], contract: Contra
     if finding.rows or apart or _kind(about.wanted) != _kind(about.found):
         return refuse(about.way)
     if _kind(about.wanted) == "an enum":
-        return _labelled(about, contract)
-    demands = _more(about.wanted, about.found)
+        return labelled(about.table, about.wanted, about.found, about.way, contract)
+    demands = more_demands(about.wanted, about.found)
     if demands is None:
         return refuse(about.way)
     said = ((each, check_named(about.wanted, each, about.found)) for each in demands)
@@ -174,39 +169,11 @@ def _of_lone(about: Lone, finding: Finding[OfTable | OfColumn], contract: Contra
     )
 
 
-def _labelled(about: Lone, contract: Contract) -> Repair:
-    order, known = (_LABEL.findall(each) for each in (about.wanted, about.found))
-    lacks = [each for each in order if each not in known]
-    if why := said_of([each[1:-1].replace("''", "'") for each in lacks], about.table, contract):
-        return refuse(f"{why}; run {about.way}; then plan again")
-    return Repair.of(
-        adding(about.table, in_full(about.table), each[1:-1].replace("''", "'"), SQL(_place(each, order, known)))
-        for each in lacks
-    )
-
-
-def _place(label: str, order: list[str], known: list[str]) -> str:
-    """Return where a label comes, beside one that is there by then; each is spelt as in SQL."""
-    at = order.index(label)
-    later = next((each for each in order[at:] if each in known), "")
-    return f" AFTER {order[at - 1]}" if at else f" BEFORE {later}" if later else ""
-
-
-def _more(wanted: str, found: str) -> list[str] | None:
-    """Return what a domain should demand besides; None if it is made of another type, or demands something else."""
-    (head, *checks), (other, *there) = (_CHECK.split(each) for each in (wanted, found))
-    should, has = (_DOMAIN.match(each) for each in (head, other))
-    known = {*map(canonical, there)}
-    if not should or not has or should[1] != has[1] or (has[2] and not should[2]) or known - {*map(canonical, checks)}:
-        return None
-    filled = ["NOT NULL"] if should[2] and not has[2] else []
-    return [*filled, *(each for each in checks if canonical(each) not in known)]
-
-
 SPECIMENS = (
     Specimen(
         "a composite one with a part less",
         "ALTER TABLE parcels DROP measured; ALTER TYPE size DROP ATTRIBUTE wide; ALTER TABLE parcels ADD measured size",
+        rows=1,
         manual=True,
         contract=parcels,
         setup=SENT,
@@ -280,6 +247,31 @@ SPECIMENS = (
         "ALTER DOMAIN \"Sco%re\" DROP DEFAULT; ALTER DOMAIN moment SET DEFAULT '2026-01-01'",
         contract=scores,
         setup=SCORED,
+    ),
+    Specimen(
+        "a composite one that only functions take lacks parts",
+        'ALTER TABLE halls DROP place; ALTER TYPE "spo%t" DROP ATTRIBUTE "z, (", DROP ATTRIBUTE tag;'
+        "CREATE FUNCTION of_it(\"spo%t\") RETURNS integer LANGUAGE sql AS 'SELECT ($1).x'",
+        also=frozenset({"missing-column"}),
+        contract=spots,
+        setup="INSERT INTO halls (id) VALUES (1)",
+    ),
+    Specimen(
+        "a composite one without a part in between",
+        'ALTER TABLE halls DROP place; ALTER TYPE "spo%t" DROP ATTRIBUTE x, ADD ATTRIBUTE x integer',
+        manual=True,
+        also=frozenset({"missing-column"}),
+        contract=spots,
+        setup="INSERT INTO halls (id) VALUES (1)",
+    ),
+    Specimen(
+        "a composite one of which a table is",
+        'ALTER TABLE halls DROP place; ALTER TYPE "spo%t" DROP ATTRIBUTE tag; CREATE TABLE typed OF "spo%t"',
+        rows=1,
+        manual=True,
+        also=frozenset({"missing-column"}),
+        contract=spots,
+        setup="INSERT INTO halls (id) VALUES (1)",
     ),
 )
 NEAR_MISSES = (

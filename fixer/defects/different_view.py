@@ -2,7 +2,8 @@
 
 Costs: queries of it give other rows than their authors meant, and no error says so.
 Cure: CREATE OR REPLACE, with permission; its owner, its grants and its comment stay, and so does what is built on it.
-A person decides if its columns would change, or if it is a materialized view.
+If its columns change, it is dropped and created, with its owner, its grants and its comment; then a person decides if
+anything is built on it. So a person does about a materialized view.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ def _seen() -> str:
     return "CREATE TABLE seen (id integer PRIMARY KEY); CREATE MATERIALIZED VIEW lately AS SELECT id FROM seen;"
 
 
+def _pairs() -> str:
+    """Return a contract of a view of two columns."""
+    return "CREATE TABLE seen (id integer PRIMARY KEY, n integer); CREATE VIEW pairs AS SELECT id, n FROM seen;"
+
+
+_PAIRS = "INSERT INTO seen VALUES (1), (2)"
 SPECIMENS = (
     Specimen(
         "one that should hold rows, by the same query",
@@ -75,18 +82,16 @@ SPECIMENS = (
         "other columns",
         "DROP VIEW desk.open_count; CREATE VIEW desk.open_count AS SELECT 1 AS n, 2 AS m",
         also=frozenset({"missing-grant"}),
-        manual=True,
+        hazards=frozenset({"replaces-code"}),
         contract=desk,
         setup=DESK_ROWS,
     ),
     Specimen(
         "its last column is missing",
         "DROP VIEW pairs; CREATE VIEW pairs AS SELECT id FROM seen",
-        manual=True,
-        contract=lambda: (
-            "CREATE TABLE seen (id integer PRIMARY KEY, n integer); CREATE VIEW pairs AS SELECT id, n FROM seen;"
-        ),
-        setup="INSERT INTO seen VALUES (1), (2)",
+        hazards=frozenset({"replaces-code"}),
+        contract=_pairs,
+        setup=_PAIRS,
     ),
     Specimen(
         "one that should hold rows",
@@ -102,6 +107,37 @@ SPECIMENS = (
         manual=True,
         contract=desk,
         setup=DESK_ROWS,
+    ),
+    Specimen(
+        "other columns, with a comment and grants, and a new view over them",
+        'DROP VIEW over, pairs; CREATE VIEW pairs AS SELECT n::text AS "o%d", id FROM seen;'
+        "COMMENT ON VIEW pairs IS 'it''s'; GRANT SELECT, UPDATE ON pairs TO pg_monitor WITH GRANT OPTION;"
+        "GRANT INSERT ON pairs TO PUBLIC; CREATE VIEW over AS SELECT n FROM seen",
+        hazards=frozenset({"replaces-code"}),
+        contract=lambda: _pairs() + "CREATE VIEW over AS SELECT n FROM pairs;",
+        setup=_PAIRS,
+    ),
+    Specimen(
+        "a last column less, with another view over it",
+        "DROP VIEW pairs; CREATE VIEW pairs AS SELECT id FROM seen; CREATE VIEW over AS TABLE pairs",
+        manual=True,
+        contract=_pairs,
+        setup=_PAIRS,
+    ),
+    Specimen(
+        "other columns, one with a comment",
+        "DROP VIEW pairs; CREATE VIEW pairs AS SELECT n FROM seen; COMMENT ON COLUMN pairs.n IS 'x'",
+        manual=True,
+        contract=_pairs,
+        setup=_PAIRS,
+    ),
+    Specimen(
+        "other columns, and functions take its rows",
+        "DROP VIEW pairs; CREATE VIEW pairs AS SELECT n FROM seen;"
+        "CREATE FUNCTION odd(pairs[]) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        manual=True,
+        contract=_pairs,
+        setup=_PAIRS,
     ),
 )
 NEAR_MISSES = (

@@ -2,7 +2,8 @@
 
 Costs: no table and no column of it can be created.
 Cure: create it as the SQL or the database of the contract declares it, with the types that it is made of. A person
-decides if it calls a function that does not exist, or if a column that is there would be converted to it.
+decides if it calls a function that does not exist, if a column that is there would be converted to it, or if rows get
+values of it in a column to come.
 """
 
 from __future__ import annotations
@@ -101,6 +102,17 @@ def foresee(finding: Finding[MissingType], actual: Schema, contract: Contract) -
     return replace(made, code=replace(actual.code, lacking=actual.code.lacking - spelt))
 
 
+def _rated() -> str:
+    """Return a contract of columns of a domain with a default and a check, in a table from which another INHERITs."""
+    return """
+CREATE DOMAIN "per%cent" AS numeric(5,2) DEFAULT 7 NOT NULL CHECK (VALUE BETWEEN 0 AND 100);
+CREATE TABLE rated (id integer PRIMARY KEY, "sha%re" "per%cent" UNIQUE, other "per%cent" DEFAULT 9 CHECK (other > 2));
+CREATE TABLE ratings (at date) INHERITS (rated);
+"""
+
+
+_RATED = "INSERT INTO rated VALUES (1, 2, 3); INSERT INTO ratings VALUES (2, 4, 5, '2026-01-01')"
+_UNRATED = 'ALTER TABLE rated DROP "sha%re"; ALTER TABLE rated DROP other; DROP DOMAIN "per%cent"'
 SPECIMENS = (
     Specimen(
         "of a column, a domain and a composite one",
@@ -114,6 +126,21 @@ SPECIMENS = (
         'DROP TABLE days; DROP DOMAIN mooded, lone; DROP TYPE "mo%od", unused, pair, floats',
         also=frozenset({"missing-table"}),
         contract=lone_types,
+    ),
+    Specimen(
+        "a domain of columns to come, of which no row gets a value",
+        f"TRUNCATE rated; {_UNRATED}",
+        also=frozenset({"missing-column", "missing-unique", "missing-check"}),
+        contract=_rated,
+        setup=_RATED,
+    ),
+    Specimen(
+        "a domain of columns to come, of which rows of an heir get values",
+        f"TRUNCATE ONLY rated; {_UNRATED}",
+        manual=True,
+        also=frozenset({"missing-column", "missing-unique", "missing-check"}),
+        contract=_rated,
+        setup=_RATED,
     ),
 )
 NEAR_MISSES = (

@@ -108,10 +108,11 @@ def _code(
     rest: list[str],
     language: str,
     reserved: str,
+    held: str,
 ) -> Code:
     lasting = (tuple(QName(*each) for each in needs), tuple(types), tuple(roles), owner, owned, tuple(rest))
     key, facts = Key(kind, schema, home, part), (tuple(create), drop, shape, enabled, definer, closed)
-    return Code(key, word, spelt, definition, *facts, *lasting, language, reserved)
+    return Code(key, word, spelt, definition, *facts, *lasting, language, reserved, held)
 
 
 def stored(cursor: Cursor, tables: Collection[QName]) -> tuple[Stored, ...]:

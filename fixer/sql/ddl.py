@@ -269,3 +269,10 @@ def handed_over(table: QName, column: str, to: str) -> Composable:
         gone=SQL("{} EXCEPT {}").format(its_grants, wanted_grants),
         come=SQL("{} EXCEPT {}").format(wanted_grants, its_grants),
     )
+
+
+def view_anew(spelt: str, create: str) -> Composable:
+    """Return the statement that replaces a view, or creates it anew with what is on it if its columns change."""
+    anew = create.replace("CREATE OR REPLACE ", "CREATE ", 1)
+    replacing = anew.replace("CREATE ", "CREATE OR REPLACE ", 1)
+    return q.block("rights/view_anew", view=Literal(spelt), replace=Literal(replacing), create=Literal(anew))

@@ -183,8 +183,36 @@
 SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.definition, p."create", p."drop", p.shape,
        p.enabled, p.definer, p.closed, coalesce(n.relations, '[]'), coalesce(n.types, ARRAY[]::text[]), p.roles,
        pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest,
-       coalesce(l.lanname::text, ''), coalesce(l.reserved, '')
+       coalesce(l.lanname::text, ''), coalesce(l.reserved, ''), coalesce(v.held, '')
   FROM part p
+  LEFT JOIN LATERAL ( -- why a view cannot be dropped and created anew
+       SELECT coalesce(
+              (SELECT CASE WHEN o.oid IS NOT NULL THEN format('the view %s reads it', o.oid::regclass)
+                           ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) || ' depends on it' END
+                 FROM pg_catalog.pg_depend d
+                 LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = d.objid
+                 LEFT JOIN pg_catalog.pg_class o ON o.oid = w.ev_class AND w.ev_type = '1'
+                WHERE d.deptype = 'n' AND (w.ev_class = u.ev_class) IS NOT TRUE
+                  AND (d.refclassid, d.refobjid) IN (('pg_catalog.pg_class'::regclass, c.oid),
+                                                     ('pg_catalog.pg_type'::regclass, c.reltype),
+                                                     ('pg_catalog.pg_type'::regclass, t.typarray))
+                ORDER BY 1 LIMIT 1),
+              (SELECT format('the trigger %I acts on it', g.tgname) FROM pg_catalog.pg_trigger g
+                WHERE g.tgrelid = c.oid ORDER BY g.tgname LIMIT 1),
+              (SELECT format('the rule %I acts on it', w.rulename) FROM pg_catalog.pg_rewrite w
+                WHERE w.ev_class = c.oid AND w.oid <> u.oid ORDER BY w.rulename LIMIT 1),
+              (SELECT format('its column %I has a comment, grants or a default', a.attname) FROM pg_catalog.pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum > 0
+                  AND (a.attacl IS NOT NULL OR a.atthasdef OR pg_catalog.col_description(c.oid, a.attnum) IS NOT NULL)
+                ORDER BY a.attnum LIMIT 1),
+              (SELECT 'it has a security label' FROM pg_catalog.pg_seclabel b
+                WHERE b.classoid = 'pg_catalog.pg_class'::regclass AND b.objoid = c.oid LIMIT 1),
+              (SELECT format('it has grants by %s', x.grantor::regrole) FROM pg_catalog.aclexplode(c.relacl) x
+                WHERE x.grantor <> c.relowner ORDER BY x.grantor LIMIT 1)) AS held
+         FROM pg_catalog.pg_rewrite u
+         JOIN pg_catalog.pg_class c ON c.oid = u.ev_class AND c.relkind = 'v'
+         JOIN pg_catalog.pg_type t ON t.oid = c.reltype
+        WHERE p.kind = 'view' AND u.oid = p.objid) AS v ON true
   LEFT JOIN LATERAL (
        SELECT l.lanname, CASE WHEN NOT l.lanpltrusted THEN format('is written in %s', l.lanname)
                               WHEN f.proleakproof THEN 'is LEAKPROOF'

@@ -172,7 +172,10 @@ SELECT 'type', n.nspname || '.' || t.typname, 0, t.typname::text,
        || CASE t.typtype WHEN 'd' THEN jsonb_build_object(
               'default', t.typdefault, 'not_null', t.typnotnull,
               'checks', (SELECT jsonb_agg(k.conname ORDER BY k.conname) FROM pg_catalog.pg_constraint k
-                          WHERE k.contypid = t.oid AND k.contype = 'c')) ELSE '{}' END, ''
+                          WHERE k.contypid = t.oid AND k.contype = 'c'))
+          WHEN 'c' THEN jsonb_build_object(
+              'attributes', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+                              WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)) ELSE '{}' END, ''
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
  WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])

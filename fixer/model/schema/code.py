@@ -85,6 +85,7 @@ class Code:
     rest: tuple[str, ...] = ()  # the statements for what a DROP takes along, such as its comment
     language: str = ""  # of a function
     reserved: str = ""  # why only a superuser can make it, as the end of a sentence: is written in c
+    held: str = ""  # why a view cannot be dropped and created anew, as a sentence: the view v reads it
 
     @property
     def home(self) -> QName:

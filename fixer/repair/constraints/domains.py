@@ -23,6 +23,8 @@ SELECT 'its owner, ' || pg_catalog.pg_get_userbyid(d.typowner) AS v
 _BEYOND = """
 SELECT 'the type ' || t.oid::regtype FROM pg_catalog.pg_type AS t WHERE t.typbasetype = {domain}::regtype
  UNION ALL
+SELECT 'the table ' || c.oid::regclass FROM pg_catalog.pg_class AS c WHERE c.reloftype = {domain}::regtype
+ UNION ALL
 SELECT 'the column ' || c.oid::regclass || '.' || a.attname
   FROM pg_catalog.pg_type AS d
   JOIN pg_catalog.pg_attribute AS a ON a.atttypid IN (d.oid, d.typarray) AND NOT a.attisdropped

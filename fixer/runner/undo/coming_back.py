@@ -13,7 +13,8 @@ from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids, proves
 from fixer.runner.undo.below import Enabled, inherited, triggers_below
-from fixer.runner.undo.created import bases, created, renamed, replaced
+from fixer.runner.undo.created import created, renamed, replaced
+from fixer.runner.undo.created.bases import bases
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import orphaned, orphans
@@ -96,9 +97,13 @@ def bring_back(
     return anew
 
 
+_BASES = ("type", "sequence", "schema")
+
+
 def drop_bases(session: Session, past: Past) -> None:
-    """Drop the types, sequences and schemas of the run, which code that it created may have needed."""
-    if all(key in past.then.items for key in past.left.items if key[0] in ("type", "sequence", "schema")):
+    """Drop the types, sequences and schemas of the run, which code that it created may have needed; so attributes."""
+    kept, was = past.left.items.items(), past.then.items
+    if all(key in was and (key[0] != "type" or was[key] == item) for key, item in kept if key[0] in _BASES):
         return
     for title, statement in bases(past.ran.read(session.cursor), past.then, past.left):
         session.progress(title)

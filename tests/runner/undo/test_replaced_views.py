@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import fixer
+from fixer.errors import UndoRefused
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.evidence.dumps import everything
@@ -67,3 +69,40 @@ def test_views_over_columns_and_functions_of_a_run_are_taken_back(
         run = case.apply(mode=mode, allow_hazards="all")
 
         assert (run.report.ok, return_(case, run, before, refusable=False)) == (True, [])
+
+
+OTHERS = {
+    "a view over it": ("CREATE VIEW mine AS SELECT a FROM v", "view public.mine depends on view public.v"),
+    "a comment on a column that goes": ("COMMENT ON COLUMN v.a IS 'mine'", "columns of public.v have grants, comments"),
+}
+
+
+def _grown() -> str:
+    return "CREATE TABLE t (id integer PRIMARY KEY, a text); CREATE VIEW v AS SELECT id, a FROM t;"
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_view_keeps_what_others_built_on_its_new_columns(laboratory: Laboratory, others: str) -> None:
+    deed, why = OTHERS[others]
+    with laboratory.database(max(VERSIONS), Specimen("", "", contract=_grown), "owner") as case:
+        case.break_("DROP VIEW v; CREATE VIEW v AS SELECT id FROM t")
+        run = case.apply(allow_hazards="all")
+        case.observer.cursor().execute(deed)
+
+        with pytest.raises(UndoRefused, match=why):
+            fixer.undo(case.connection, run.run)
+
+
+def test_a_view_keeps_the_grants_that_it_got_since(laboratory: Laboratory) -> None:
+    with laboratory.database(max(VERSIONS), Specimen("", "", contract=_grown), "owner") as case:
+        case.break_("DROP VIEW v; CREATE VIEW v AS SELECT id FROM t")
+        run = case.apply(allow_hazards="all")
+        case.observer.cursor().execute("GRANT SELECT ON v TO pg_monitor; COMMENT ON VIEW v IS 'mine'")
+        fixer.undo(case.connection, run.run)
+        cursor = case.observer.cursor()
+        cursor.execute(
+            "SELECT has_table_privilege('pg_monitor', 'v', 'SELECT'), obj_description('v'::regclass),"
+            " pg_get_viewdef('v'::regclass)"
+        )
+
+        assert cursor.fetchone() == (True, "mine", " SELECT id\n   FROM t;")

@@ -8,6 +8,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.undo.created.bases import domains
 from fixer.runner.undo.dropped import changed
 from fixer.runner.undo.facts import (
     STORED,
@@ -74,48 +75,6 @@ def _tables(now: Definitions, then: Definitions) -> Iterator[Titled]:
         words = "tables" if len(new) > 1 else "table"
         title = f"drop the {words} {', '.join(table.name for table in new)}"
         yield title, SQL("DROP TABLE {}").format(SQL(", ").join(q.name(now.table(table.of)) for table in new))
-
-
-def bases(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield the statements that drop types, sequences and schemas of the run, which nothing of it needs any more."""
-    yield from _types(now, then, made)  # whose defaults may call sequences
-    for sequence in now.of_kind("sequence"):
-        if sequence.key not in then.items and not sequence.detail["internal"]:
-            yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(full(sequence))
-    yield from _schemas(now, then, made)
-
-
-def _types(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield the one statement that drops the types of the run, of which some may be made of others."""
-    new = [type_ for type_ in now.of_kind("type") if type_.key in made.items and type_.key not in then.items]
-    if new:
-        words = "types" if len(new) > 1 else "type"
-        title = f"drop the {words} {', '.join(type_.name for type_ in new)}"
-        yield title, SQL("DROP TYPE {}").format(SQL(", ").join(map(full, new)))
-
-
-def domains(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield the statements that take from domains what the run let them demand, and restore their defaults."""
-    for was in then.of_kind("type"):
-        is_, left = now.items.get(was.key), made.items.get(was.key)
-        if is_ is None or left is None or "checks" not in was.detail:
-            continue
-        title, old, new = f"bring the domain {was.name} back", was.detail, left.detail
-        for name in sorted({*(new["checks"] or ())} & {*(is_.detail["checks"] or ())} - {*(old["checks"] or ())}):
-            yield title, SQL("ALTER DOMAIN {} DROP CONSTRAINT {}").format(full(was), Identifier(name))
-        if new["not_null"] and not old["not_null"]:
-            yield title, SQL("ALTER DOMAIN {} DROP NOT NULL").format(full(was))
-        if new["default"] == is_.detail["default"] != old["default"]:
-            action = SQL("DROP DEFAULT" if old["default"] is None else "SET DEFAULT " + old["default"])
-            yield title, SQL("ALTER DOMAIN {} {}").format(full(was), action)
-
-
-def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield the statements that drop the schemas of the run; one in which others have made something stays."""
-    for schema in now.of_kind("schema"):
-        if schema.key in made.items and schema.key not in then.items:
-            drop = SQL("BEGIN\n    DROP SCHEMA {};\nEXCEPTION WHEN dependent_objects_still_exist THEN\n    NULL;\nEND")
-            yield f"drop the schema {schema.name}", q.Block(drop.format(Identifier(schema.name))) + SQL("")
 
 
 def _options(now: Definitions, then: Definitions) -> Iterator[Titled]:

@@ -11,7 +11,8 @@ from fixer.model.step import Phase
 from fixer.runner.journal.definitions import CODE, Item
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.session import Session
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
+from fixer.sql.ddl import view_anew
 
 # The views that read one of these columns, each given as `oid.number`.
 _OVER = """
@@ -51,8 +52,10 @@ def bring_code_back(session: Session, past: Past) -> None:
 
 
 def _replaced(past: Past) -> Iterator[Item]:
-    """Yield the definitions that the run replaced."""
-    for item in past.before.of_kind(CODE):
+    """Yield the definitions that the run replaced, the last first: one may be built on what the next will take away."""
+    steps = (json.dumps(key) for done in past.steps for key in done.step.shape.code)
+    places = {(CODE, id_): place for place, id_ in enumerate(steps)}
+    for item in sorted(past.before.of_kind(CODE), key=lambda each: -places.get(each.key, -1)):
         is_ = past.after.items.get(item.key)
         if item.key in past.ours and item.detail and is_ and is_.detail:
             yield item
@@ -80,7 +83,7 @@ def _over_new_columns(session: Session, past: Past) -> set[tuple[str, str]]:
 def _bring_back(session: Session, past: Past, was: Item) -> None:
     session.do(_UNCHECKED, "")
     for statement in _replacing(was, past.after.items[was.key]):
-        session.do(SQL(statement), f"bring {_told(was)} back")
+        session.do(statement, f"bring {_told(was)} back")
 
 
 def _created(past: Past, *, early: bool) -> Iterator[Item]:
@@ -93,16 +96,19 @@ def _created(past: Past, *, early: bool) -> Iterator[Item]:
             yield is_
 
 
-def _replacing(was: Item, is_: Item) -> Iterator[str]:
+def _replacing(was: Item, is_: Item) -> Iterator[Composable]:
     """Yield the statements that let a definition take the place of another, with its comment."""
-    create = was.detail["create"]
-    if Key(*json.loads(was.id)).kind in (Kind.FUNCTION, Kind.VIEW):
+    create, kind = was.detail["create"], Key(*json.loads(was.id)).kind
+    if kind == Kind.VIEW:
         if was.detail["definition"] != is_.detail["definition"]:
-            yield f"CREATE OR REPLACE {create[0].removeprefix('CREATE OR REPLACE ').removeprefix('CREATE ')}"
+            yield view_anew(is_.detail["drop"].removeprefix("DROP VIEW "), create[0])
+    elif kind == Kind.FUNCTION:
+        if was.detail["definition"] != is_.detail["definition"]:
+            yield SQL(f"CREATE OR REPLACE {create[0].removeprefix('CREATE OR REPLACE ').removeprefix('CREATE ')}")
         if is_.detail["closed"] and not was.detail["closed"]:
-            yield f"GRANT EXECUTE ON {is_.detail['drop'].removeprefix('DROP ')} TO PUBLIC"
+            yield SQL(f"GRANT EXECUTE ON {is_.detail['drop'].removeprefix('DROP ')} TO PUBLIC")
     else:
-        yield from (is_.detail["drop"], *create, *was.detail["rest"])
+        yield from map(SQL, (is_.detail["drop"], *create, *was.detail["rest"]))
 
 
 def _told(item: Item) -> str:
