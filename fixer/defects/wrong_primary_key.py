@@ -27,7 +27,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.uniques import demand, is_meant, patience, removal, same_periods, spelt, weaker_form
+from fixer.sql.uniques import demand, is_meant, patience, proved_only_by, removal, same_periods, spelt, weaker_form
 
 SLUG = "wrong-primary-key"
 POINT = 1
@@ -97,13 +97,13 @@ def _steps(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract
     keeps = keeps and _may_stay(finding, actual, contract)
     lightly = _online(finding, actual, dependents, again, keeps=keeps)
     parts = list(_at_once(finding, actual, dependents, again, keeps=keeps))
-    if table.inherits or lightly is None:
-        yield from parts
-        return
-    first, *rest = parts
-    yield first.atomic.online_as(lightly)
-    for part in rest:
-        yield part.atomic.online_as(())
+    if not (table.inherits or lightly is None):
+        first, *rest = parts
+        parts = [first.atomic.online_as(lightly), *(part.atomic.online_as(()) for part in rest)]
+    yield from parts
+    if not keeps:
+        weaker = proved_only_by(finding.about.found, contract.tables[finding.table], table)
+        yield from (online.unique(each, finding.table, actual) for each in weaker)
 
 
 def _at_once(
@@ -209,18 +209,18 @@ def _of_late(name: str, when: str) -> Specimen:
     return Specimen(name, breaks, HAZARD, contract=late, setup="INSERT INTO late VALUES (1)")
 
 
+def _of_bookings(name: str, key: str) -> Specimen:
+    """Return a specimen with another key in a table of uniques that demand less."""
+    breaks = f"ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD {key}"
+    return Specimen(name, breaks, HAZARD, contract=bookings, setup=BOOKING_ROWS)
+
+
 _CODED = (
     "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
     "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code)"
 )
 SPECIMENS = (
-    Specimen(
-        "on a column that the contract has unique, but later",
-        "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (place)",
-        hazards=HAZARD,
-        contract=bookings,
-        setup=BOOKING_ROWS,
-    ),
+    _of_bookings("on a column that the contract has unique, but later", "PRIMARY KEY (place)"),
     Specimen(
         "a foreign key needs what refuses more than the contract",
         "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (seat);"
@@ -229,13 +229,7 @@ SPECIMENS = (
         contract=bookings,
         setup=BOOKING_ROWS,
     ),
-    Specimen(
-        "on a column that the contract has unique for some rows",
-        "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (seat)",
-        HAZARD,
-        contract=bookings,
-        setup=BOOKING_ROWS,
-    ),
+    _of_bookings("on a column that the contract has unique for some rows", "PRIMARY KEY (seat)"),
     Specimen("on another column", _CODED, HAZARD, also=frozenset({"rogue-not-null"})),
     Specimen(
         "on another column, which has a default", f"{_CODED}; ALTER TABLE reviews ALTER code SET DEFAULT 'x'", HAZARD
@@ -281,6 +275,7 @@ SPECIMENS = (
         minimum_version=18,
         manual=True,
     ),
+    _of_bookings("in place of what is unique later", "PRIMARY KEY (place), DROP CONSTRAINT bookings_place_key"),
 )
 NEAR_MISSES = (Specimen("another unique stands beside it", "ALTER TABLE reviews ADD UNIQUE (id, body)"),)
 

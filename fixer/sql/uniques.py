@@ -171,6 +171,13 @@ def is_proved(key: Index, table: Table) -> bool:
     )
 
 
+def proved_only_by(index: Index, wanted: Table, table: Table) -> list[Index]:
+    """Return the uniques of the contract that nothing but this index of the table proves."""
+    without = replace(table, indexes=tuple(each for each in table.indexes if each != index))
+    uniques = (each for each in wanted.indexes if each.unique and not each.primary)
+    return [each for each in uniques if is_proved(each, table) and not is_proved(each, without)]
+
+
 def stands_without_overlaps(key: Index, table: Table) -> bool:
     """Return whether a table has a wanted key WITHOUT OVERLAPS, under any name."""
     there = (index for index in table.indexes if index.overlaps_not and index.valid)

@@ -5,6 +5,7 @@ A law takes what was seen before and after, and returns its breaches as sentence
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,17 @@ import fixer
 from fixer.compare.identity import MARK
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.model.defect import Specimen
+from fixer.model.expression import as_needed
 from fixer.model.plan import Plan
 from lab.evidence.copies import Copy, State
 from lab.evidence.dumps import everything
 from lab.evidence.losses import losses
 from lab.evidence.passage import Images, Passage, ledger
 from lab.laboratory import Case
+
+Lines = Counter[tuple[str, str]]  # of a dump, each with the statement it belongs to
+_OWNED = re.compile(r"ALTER SEQUENCE (.+) OWNED BY (.+)\.(?:\"(?:[^\"]|\"\")+\"|\w+);")
+_AT = re.compile(r"SELECT pg_catalog\.setval\('(.+)', (-?\d+), (?:true|false)\);")
 
 
 def detection(report: fixer.Report | Plan, slug: str, specimen: Specimen) -> list[str]:
@@ -74,7 +80,7 @@ def idempotence(again: Again) -> list[str]:
     return breaches + ([f"the second run changed {again.changed}"] if again.changed else [])
 
 
-def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, refusable: bool) -> list[str]:
+def return_(case: Case, run: fixer.Run, before: Lines, *, refusable: bool) -> list[str]:
     """Law 6: undo gives back what pg_dump showed before, but for the order of rows.
 
     `refusable` where only a superuser could bring such a database about.
@@ -89,15 +95,31 @@ def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, ref
             return [f"a refused undo changed {changed}"] if changed else []
         return [f"{type(error).__name__}: {error}"]
     after = everything(case.server, case.name)
-    before, after = (_apart_from(undone.stays, each) for each in (before, after))
+    drawn = _drawn_elsewhere(run, before, after)
+    before, after = (_apart_from(undone.stays, each, drawn) for each in (before, after))
     lacking = [f"lacks {line!r} of {statement!r}" for statement, line in before - after]
     return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
 
 
-def _apart_from(stays: Iterable[str], lines: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
-    """Return the lines of a dump but for those that make the enums whose labels an undo leaves."""
+def _drawn_elsewhere(run: fixer.Run, before: Lines, after: Lines) -> set[str]:
+    """Return the statements that say where sequences stand which went on, and belong to tables the run left alone.
+
+    A column came to count by them only in the run: what they were before is in no journal.
+    """
+    touched = {".".join(map(as_needed, name)) for step in run.plan.steps for name in (step.table, *step.touches)}
+    owners = dict(found.groups() for _, line in before if (found := _OWNED.fullmatch(line)))
+    stands: dict[str, list[tuple[int, str]]] = {}
+    for _, line in (*before, *after):
+        if (found := _AT.fullmatch(line)) and owners.get(found[1], "") not in {"", *touched}:
+            stands.setdefault(found[1], []).append((int(found[2]), line))
+    gone_on = (two for two in stands.values() if [at for at, _ in two] == sorted(at for at, _ in two))
+    return {line for two in gone_on for _, line in two}
+
+
+def _apart_from(stays: Iterable[str], lines: Lines, drawn: set[str]) -> Lines:
+    """Return the lines of a dump but for those that make the enums whose labels an undo leaves, and `drawn` ones."""
     enums = tuple(f"CREATE TYPE {each.rpartition(' of ')[2]} AS ENUM (" for each in stays)
-    return Counter({line: n for line, n in lines.items() if not line[0].startswith(enums)})
+    return Counter({line: n for line, n in lines.items() if not line[0].startswith(enums) and line[0] not in drawn})
 
 
 def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: str, dumped: bool = False) -> list[str]:
