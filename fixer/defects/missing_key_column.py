@@ -32,7 +32,7 @@ from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.counting.attaching import let_count, let_count_by
-from fixer.repair.counting.coming import as_counted, coming
+from fixer.repair.counting.coming import Coming, as_counted_in_rows, coming, coming_below
 from fixer.repair.defaults.own_values import may_differ
 from fixer.repair.numbers import Held, giver, held
 from fixer.repair.probe import rows_where
@@ -129,7 +129,8 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
     added = Added(column.name, counts=True)
     if why := unmade(name, column, actual, contract):
         raise RefusalError(why)
-    counted = coming(name, column, actual.tables[name].owner, actual, contract)
+    below = coming_below(name, column, actual, contract)
+    counted = below or coming(name, column, actual.tables[name].owner, actual, contract)
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(counted.column, sequences=contract.schema.sequences))
     step = alter(
         Phase.CONVERT,
@@ -141,7 +142,7 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
         merge=True,
         added=(added,),
     )
-    lightly = None if column.identity else (*_numbered_beside(name, column, actual, contract),)
+    lightly = None if column.identity else (*_numbered_beside(name, column, actual, contract, below),)
     beside = None if lightly is None else ()
     yield from (each.online_as(beside) for each in counted.before)
     yield step.online_as(lightly)
@@ -150,13 +151,17 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
     yield count.online_as(beside)
 
 
-def _numbered_beside(name: QName, column: Column, actual: Schema, contract: Contract) -> Iterator[Step]:
+def _numbered_beside(
+    name: QName, column: Column, actual: Schema, contract: Contract, below: Coming | None
+) -> Iterator[Step]:
     """Yield the steps that number rows while others write; the column gets its name once each row has a number.
 
     Before that, an application that takes max(id) + 1 could take a number that a row gets at the same time.
     """
     under = beside(column.name)
-    yield from numbered_in_batches(name, column, actual, under=under, like=counter_of(column, contract))
+    yield from below.before if below else ()
+    by, like = below.apart if below else None, counter_of(column, contract)
+    yield from numbered_in_batches(name, column, actual, under=under, like=like, by=by)
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
     yield alter(Phase.KEYS, name, f"rename {under} to {name.name}.{column.name}", action)
 
@@ -208,7 +213,7 @@ def foresee(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema,
     about = finding.about
     if isinstance(about, StrandedColumn):
         return actual
-    table, column = actual.tables[about.table], as_counted(about.table, about.wanted, actual, contract)
+    table, column = actual.tables[about.table], as_counted_in_rows(about.table, about.wanted, actual, contract)
     if about.old:
         taken = replace(column, not_null=False, now=q.today(table.columns[about.old]), added=True)
         return actual.with_table(table.with_column(taken))

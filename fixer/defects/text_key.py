@@ -31,7 +31,7 @@ from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.constraints.texts import meant_by
 from fixer.repair.counting.attaching import let_count, let_count_by
-from fixer.repair.counting.coming import as_counted, coming
+from fixer.repair.counting.coming import as_counted_in_rows, coming, coming_below
 from fixer.repair.sequences import numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -91,7 +91,8 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     if why := unmade(name, wanted, actual, contract):
         return refuse(why)
     renamed = actual.with_renamed_column(name, column, legacy)
-    counted = coming(name, wanted, actual.tables[name].owner, renamed, contract)
+    below = coming_below(name, wanted, renamed, contract)
+    counted = below or coming(name, wanted, actual.tables[name].owner, renamed, contract)
     add = alter(
         Phase.CONVERT,
         name,
@@ -103,10 +104,9 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         added=(Added(column, counts=True),),
     )
     aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
-    lightly = (
-        *numbered_in_batches(name, wanted, actual, under=beside(column), like=counter_of(wanted, contract)),
-        _exchange(aside, column, legacy),
-    )
+    by, like = below.apart if below else None, counter_of(wanted, contract)
+    numbered = numbered_in_batches(name, wanted, actual, under=beside(column), like=like, by=by)
+    lightly = (*(below.before if below else ()), *numbered, _exchange(aside, column, legacy))
     count = _count(name, column, legacy, counted.apart)
     before, after = ([step.online_as(()) for step in steps] for steps in (counted.before, counted.after))
     return Repair.of((*before, aside.online_as(()), add.online_as(lightly), *after, count.online_as(())))
@@ -141,7 +141,7 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     name, column = finding.table, finding.about.column
     legacy = _legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
-    counting = as_counted(name, contract.tables[name].columns[column], renamed, contract)
+    counting = as_counted_in_rows(name, contract.tables[name].columns[column], renamed, contract)
     old = q.today(actual.tables[name].columns[column])
     # Each row gets a number of its own, also where several have one text.
     number = meant_by(old, "bigint", SQL("row_number() OVER ()"))

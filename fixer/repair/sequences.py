@@ -134,19 +134,26 @@ def given(table: QName, column: Column, actual: Schema) -> Composable:
 
 
 def numbered_in_batches(
-    table: QName, column: Column, actual: Schema, *, under: str | None = None, like: Sequence | None = None
+    table: QName,
+    column: Column,
+    actual: Schema,
+    *,
+    under: str | None = None,
+    like: Sequence | None = None,
+    by: QName | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps that add a numbered column to a table that others write to, and number its rows.
 
-    `under` is another name for the column, if it gets its own name only later.
+    `under` is another name for the column, if it gets its own name only later. `by` is the sequence of another table by
+    which it counts, if not by one of its own.
     """
     name = under or column.name
     bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
     there = actual.with_table(actual.tables[table].with_column(bare))
     counting = replace(bare, sequence=column.sequence)
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.full_type))
-    added = Added(column.name, counts=True)
-    first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(added,))
+    first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(Added(column.name, counts=True),))
+    generator = Literal(q.quoted(by)) if by else given(table, counting, there)
     fill = Step(
         phase=Phase.KEYS,
         table=table,
@@ -154,7 +161,7 @@ def numbered_in_batches(
         sql=SQL(""),
         batches=Batches(
             batch=SQL("UPDATE {} AS t SET {} = nextval({}) WHERE {} AND {}").format(
-                q.name(table), Identifier(name), given(table, counting, there), IN_BATCH, q.is_null(name)
+                q.name(table), Identifier(name), generator, IN_BATCH, q.is_null(name)
             ),
             find=places(table, q.is_null(name)),
             pages=True,
@@ -163,6 +170,8 @@ def numbered_in_batches(
         hazard=Hazard.REWRITES_TABLE,
         effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
+    if by:
+        return first, let_count_by(by, table), wire(by, table, name, only=True), fill
     return (first, *(part.atomic for part in give_generator(table, counting, there, like=like)), fill)
 
 

@@ -13,6 +13,7 @@ from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
 from fixer.repair.columns import calls, serial_of
 from fixer.repair.counting.attaching import let_count, let_count_by, own
+from fixer.repair.counting.heirs import elder_of
 from fixer.repair.counting.options import is_plain
 from fixer.repair.owners import belonging
 from fixer.repair.sequences import choose, let_go_on
@@ -65,6 +66,26 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
         before = tuple(belonging(first, "SEQUENCE", name, owner, actual))
     counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
     return Coming(table, counting, before, (own(name, table, column.name),), serial=True)
+
+
+def coming_below(table: QName, column: Column, actual: Schema, contract: Contract) -> Coming | None:
+    """Return how a column with rows is created that counts by the sequence of a table above, past the numbers there.
+
+    None if it does not, or if that sequence is to come itself.
+    """
+    like = elder_of(table, column, actual, contract)
+    name = like.sequence if like else None
+    if like is None or name is None or name not in actual.sequences:
+        return None
+    counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
+    first = (replace(part.atomic, phase=Phase.SEQUENCES) for part in like.ahead())
+    return Coming(table, counting, tuple(first), apart=name)
+
+
+def as_counted_in_rows(table: QName, column: Column, actual: Schema, contract: Contract) -> Column:
+    """Return a column to come in a table with rows as it will count: perhaps by that of a table above."""
+    below = coming_below(table, column, actual, contract)
+    return replace(column, sequence=below.apart) if below else as_counted(table, column, actual, contract)
 
 
 def as_counted(table: QName, column: Column, actual: Schema, contract: Contract) -> Column:

@@ -16,6 +16,7 @@ from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import advance
 from fixer.repair.sequences import ask_for, choose, is_borrowed
 from fixer.sql import compose as q
+from fixer.sql.types import family
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class Elder:
             return heir.default == self.found.default
         drawn = sequences_in(heir.default) if heir.default and not heir.sequence else ()  # as texts
         return heir.sequence == self.sequence or self.sequence in drawn
+
+    def ahead(self) -> Iterator[Part]:
+        """Yield the step that moves the sequence past the numbers of this column, before others get some; if any."""
+        name, there = self.sequence, self.actual.tables[self.table]
+        if name and name in self.actual.sequences:
+            ask_for(self.actual.sequences[name], self.table, self.actual)
+            if not there.created and family(self.found.base or self.found.type) == "integer":
+                yield advance(self.table, self.found.name, name)
 
     def followed_by(self, table: QName, column: str) -> Iterator[Part]:
         """Yield the steps that let a column count like this one; raises RefusalError if a function numbers this."""
