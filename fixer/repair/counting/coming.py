@@ -71,11 +71,11 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
 def coming_below(table: QName, column: Column, actual: Schema, contract: Contract) -> Coming | None:
     """Return how a column with rows is created that counts by the sequence of a table above, past the numbers there.
 
-    None if it does not, or if that sequence is to come itself.
+    None if it does not, or if that sequence comes later.
     """
     like = elder_of(table, column, actual, contract)
     name = like.sequence if like else None
-    if like is None or name is None or name not in actual.sequences:
+    if like is None or name is None or not (name in actual.sequences or actual.tables[like.table].created):
         return None
     counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
     first = (replace(part.atomic, phase=Phase.SEQUENCES) for part in like.ahead())
