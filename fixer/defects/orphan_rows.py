@@ -125,7 +125,7 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
     rewriting = Rewriting(table, cells, truly_orphaned(key, table, parents(actual.tables[key.target])), fills=adopted)
     columns = ", ".join(key.columns)
     deed = "the default row instead" if adopted else "NULL instead"
-    for what, asks in rewriting.refused(actual, contract):
+    for what, asks in (*rewriting.refused(actual, contract), *rewriting.excluded(contract)):
         message = f"{key.table.name}.{columns} points at no row of {key.target.name}; {what} would refuse {deed}"
         way = hint(key.table, key.columns[0], "orphans", '"quarantine"', contract)
         why = refuse(f"change these rows, or declare {way} for {columns}")

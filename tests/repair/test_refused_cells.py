@@ -19,6 +19,8 @@ KEPT = "ALTER TABLE k ALTER n DROP NOT NULL;"
 ROWS = "INSERT INTO k VALUES (1, NULL), (2, NULL), (3, 3); INSERT INTO o VALUES (1, 1), (2, 2), (3, 3);"
 CHECK = "ALTER TABLE o ADD CONSTRAINT o_check CHECK (k_id IS NOT NULL OR id > {});"
 UNIQUE = "ALTER TABLE o ADD UNIQUE {} (k_id);"
+EXCLUDED = "ALTER TABLE o ADD EXCLUDE ({} WITH =);"
+TIMES = "ALTER TABLE o ADD at int4range, ADD EXCLUDE USING gist (int4range(k_id, k_id, '[]') WITH =, at WITH &&);"
 FREE = "ALTER TABLE o DROP CONSTRAINT o_k_id_fkey;"
 EMPTIED = K + OTHER.format("ON DELETE SET NULL")
 ADOPTED = K + OTHER.format("")
@@ -42,11 +44,19 @@ REFUSED = {
     ),
     "NULLs are alike": (EMPTIED + UNIQUE.format("NULLS NOT DISTINCT"), KEPT + ROWS, "UNIQUE"),
     "one default row for two": (ADOPTED + UNIQUE.format(""), KEPT + FREE + ROWS, "UNIQUE"),
+    "rows exclude each other": (EMPTIED + EXCLUDED.format("coalesce(k_id, 0)"), KEPT + ROWS, "EXCLUDE USING"),
+    "times that overlap under one default row": (
+        ADOPTED + TIMES,
+        f"{KEPT} {FREE} {ROWS} UPDATE o SET at = int4range(id, id + 2)",
+        "EXCLUDE USING",
+    ),
     "after rows that go after others": (TWO_LEVELS, KEPT + OF_TWO, "UNIQUE"),
 }
 TAKEN = {
     "a check that takes NULL there": (EMPTIED + CHECK.format(0), KEPT + ROWS),
     "NULLs are apart": (EMPTIED + UNIQUE.format(""), KEPT + ROWS),
+    "NULLs exclude nothing": (EMPTIED + EXCLUDED.format("k_id"), KEPT + ROWS),
+    "times that lie apart": (ADOPTED + TIMES, f"{KEPT} {FREE} {ROWS} UPDATE o SET at = int4range(id * 2, id * 2 + 1)"),
     "nobody references those": (EMPTIED + CHECK.format(5), f"{KEPT} {ROWS} DELETE FROM o WHERE id < 3"),
 }
 
@@ -73,7 +83,7 @@ def test_a_person_decides_before_anything_moves(
     done = applied(database, contract, broken, mode, tmp_path)
 
     assert done.returncode == 1, done.stderr
-    assert f"that go; {what} (" in done.stderr
+    assert f"that go; {what} " in done.stderr
     assert 'orphans = "quarantine"' in done.stderr
     assert database.ask("SELECT count(*) FROM k WHERE n IS NULL") > 0
 

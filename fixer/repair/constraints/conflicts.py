@@ -45,10 +45,24 @@ def untold(wanted: Index, table: Table, removal: str = "") -> str:
 
 def conflicts(wanted: Index, table: Table, *, costly: bool) -> Probe:
     """Return the probe for rows that conflict with an earlier one, each shown with such a one."""
-    parts, keys = elements(wanted, table), shown(table)
-    rows = _bound(wanted, table, q.rows_of(table, own=True), parts, keys)
-    source = _sorted(rows, parts, len(keys)) if _in_order(parts) else _joined(rows, parts, len(keys))
+    keys = shown(table)
+    source = _conflicting(wanted, table, q.rows_of(table, own=True), keys)
     return Probe(source, SQL("true"), (*_cells("k", len(keys)), *_cells("o", len(keys))), costly=costly)
+
+
+def caused(wanted: Index, table: Table, rows: Composable, which: Composable) -> Probe:
+    """Return the probe for `rows` of a table, of which `which` have changed, that conflict if one of the two has."""
+    keys = shown(table)
+    source = _conflicting(wanted, table, rows, (*keys, which))
+    changed = (SQL("{}::text = 'true'").format(_cells(letter, len(keys) + 1)[-1]) for letter in "ko")
+    return Probe(source, q.any_of(changed), tuple(_cells("k", len(keys))), costly=True)
+
+
+def _conflicting(wanted: Index, table: Table, rows: Composable, keys: Sequence[Composable]) -> Composed:
+    """Return the FROM item `t`: the rows that conflict with an earlier one, with their keys and its."""
+    parts = elements(wanted, table)
+    bound = _bound(wanted, table, rows, parts, keys)
+    return _sorted(bound, parts, len(keys)) if _in_order(parts) else _joined(bound, parts, len(keys))
 
 
 def of_periods(wanted: Index, table: Table, *, costly: bool) -> Probe:

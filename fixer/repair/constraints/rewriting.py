@@ -17,11 +17,14 @@ from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
 from fixer.model.values import dataclass
 from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.checks import spelt as spelt_check
+from fixer.repair.constraints.conflicts import can_compare, caused
+from fixer.repair.constraints.exclusions import names
 from fixer.repair.probe import parents, shown, within
 from fixer.sql import compose as q
 from fixer.sql import uniques
 from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.following import orphaned
+from fixer.sql.uniques import by_overlap
 
 Asks = Callable[[], Probe]
 Refused = tuple[str, Asks]
@@ -64,6 +67,17 @@ class Rewriting:
         for key in self._keys(contract.tables[self.table.name], actual):
             what = f"FOREIGN KEY ({', '.join(key.columns)}) ({key.name})"
             yield what, partial(self._parentless, key, actual, contract)
+
+    def excluded(self, contract: Contract) -> Iterator[Refused]:
+        """Yield the exclusions that may refuse the new cells, as `refused` does; none that takes too long to ask."""
+        seen, wanted = set[str](), contract.tables[self.table.name]
+        for index in (*self.table.indexes, *wanted.indexes):
+            bars = by_overlap(index) if index.overlaps_not else index
+            named = {c for c in (*self.table.columns, *wanted.columns) if bars.exclusion and names(bars, c)}
+            said = canonical(bars.exclusion)
+            if index.valid and said not in seen and self._concern(named) and can_compare(bars, self.table):
+                seen.add(said)
+                yield f"{uniques.spelt(index)} ({index.name})", partial(caused, bars, self.table, self._rows(), _NEW)
 
     def _refused_apart(self) -> Iterator[Refused]:
         """Yield what partitions alone may refuse."""

@@ -32,7 +32,8 @@ def hindrances(
     adopted = any(value != SQL("NULL") for value in values.values())
     columns, way = ", ".join(key.columns), hint(table.name, key.columns[0], "orphans", '"quarantine"', contract)
     deed = "the default row instead" if adopted else "NULL instead"
-    for what, asks in Rewriting(table, cells, going.expected, fills=adopted).of_itself(contract):
+    rewriting = Rewriting(table, cells, going.expected, fills=adopted)
+    for what, asks in (*rewriting.of_itself(contract), *rewriting.excluded(contract)):
         why = f"{table.name.name}.{columns} references rows of {key.target.name} that go; {what} would refuse {deed}"
         yield f"{why}: change these rows, or declare {way} for {columns}", partial(_whether, asks)
 
