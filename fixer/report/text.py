@@ -80,12 +80,21 @@ def plan_words(plan: Plan) -> str:
         return "This plan cannot be applied: it needs a human decision."
     if not plan.steps:
         everything = "all that was found" if is_itself(plan.contract) else "all that breaks the contract"
-        return f"Nothing to do: {f'{everything} is left out' if plan.left else HOLDS[is_itself(plan.contract)]}."
+        done = f"{everything} is left out" if plan.left else HOLDS[is_itself(plan.contract)]
+        return f"Nothing to do: {done}.{_warnings(plan)}"
     total = time_of(sum(step.cost.seconds for step in plan.steps))
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
     disk = bytes_of(sum(step.cost.disk for step in plan.steps))
     room = f", needs {disk} of disk" if disk else ""
     return f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}."
+
+
+def _warnings(plan: Plan) -> str:
+    """Return the sentence that names the warnings of a plan that only a person can settle; empty if there are none."""
+    found = (each for each in plan.findings if each.severity == "warning" and not each.accepted)
+    number = sum(each.repair.label == "manual" for each in found)
+    told = f"{counted(number, 'warning')} for a person: `fixer check` shows {'it' if number == 1 else 'them'}."
+    return f" There {'is' if number == 1 else 'are'} {told}" if number else ""
 
 
 def command_of(plan: Plan, following: str = "") -> str:

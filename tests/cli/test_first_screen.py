@@ -49,3 +49,12 @@ def test_the_first_screen_says_what_is_wrong_and_what_comes_next(empty: Database
         f"See the repair with: fixer plan '{empty.dsn}'",
     ]
     assert "fixer init" not in in_project
+
+
+def test_an_empty_plan_names_the_warnings_that_are_for_a_person(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "contract.sql").write_text("CREATE TABLE t (id integer PRIMARY KEY, c text);")
+    empty.run("CREATE TABLE t (id integer PRIMARY KEY, c text CHECK (c <> 'x'))")
+    done = fixer("apply", "--dsn", empty.dsn, "--contract", str(tmp_path / "contract.sql"), "--yes")
+
+    assert done.returncode == 0
+    assert "Nothing to do: the contract holds. There is 1 warning for a person: `fixer check` shows it." in done.stdout

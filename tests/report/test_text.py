@@ -6,7 +6,7 @@ import io
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -22,6 +22,7 @@ LINES = st.tuples(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @example(lines=[(0, Line("漢" * 12))], width=20)
 @given(lines=st.lists(LINES, min_size=1, max_size=4), width=st.integers(20, 60))
 def test_what_is_written_without_rich_is_what_rich_writes(lines: list[tuple[int, Line]], width: int) -> None:
