@@ -88,12 +88,16 @@ def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Compo
 
 
 def repeats(mover: Mover, name: QName, key: Index | None, last: Sequence[Composable]) -> Iterator[Fault]:
-    """Yield why rows go that repeat others in a unique of the table other than `key`; those of `last` go first."""
+    """Yield why rows go that repeat others in a unique of the table other than `key`; those of `last` go first.
+
+    None goes for what all rows get in a column that the plan adds: a person decides (see compare/feasibility.py).
+    """
     rows, first = SQL("{} AS t").format(q.name(name)), keeper(mover.actual, mover.contract, name)
     table, wanted = mover.actual.tables[name], mover.contract.tables[name]
     for other in wanted.indexes:
         special = other.primary or not other.unique or is_special(other) or is_proved(other, table)
-        there = table.columns.keys() >= {*other.columns}
+        columns = [table.columns.get(column) for column in other.columns]
+        there = all(c and (c.mapped or c.numbered or not c.added) for c in columns)
         if there and not special and (key is None or other.columns != key.columns):
             losers = q.among(numbered(rows, other, table, first, last), SQL("t.pgmend_repeat > 1"))
             yield losers, Literal(first.told(other.columns, sound=False))
