@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fixer.connect.settings import ASLEEP, AWAKE
@@ -14,6 +14,8 @@ from fixer.model.table import QName
 from fixer.repair.constraints.online import is_syncing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
+
+_Wakeful = tuple[Trigger | Rule, tuple[QName, str, str, str]]
 
 
 def quietly(steps: list[Step], future: Schema) -> list[Step]:
@@ -47,6 +49,7 @@ def while_asleep(step: Step, comparison: Comparison) -> Step:
     """Return the step with user triggers and rules disabled around each batch, within the transaction of the batch."""
     tables = (step.table, *step.touches) if step.effect.jointly else (step.table,)
     wakeful = [each for name in tables for each in _wakeful(name, comparison.future)] if step.effect.writes_rows else []
+    wakeful += [*_in_its_wake(tables, comparison.future)] if step.effect.moves else []
     if not wakeful:
         return step
     if _sleeps_without_lock(step, comparison):
@@ -93,7 +96,14 @@ def _sleeps_without_lock(step: Step, comparison: Comparison) -> bool:
     return not (late or ends & changed or any(obstacle.enabled in ("A", "R") for obstacle in acts))
 
 
-def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Trigger | Rule, tuple[QName, str, str, str]]]:
+def _in_its_wake(tables: Sequence[QName], future: Schema) -> Iterator[_Wakeful]:
+    """Yield the rules of tables to which foreign keys pass a DELETE on: one that is rewritten fails (XX000)."""
+    passed = (key.table for name in tables for key in future.incoming(name) if key.on_delete in "cnd")
+    for name in dict.fromkeys(each for each in passed if each not in tables):
+        yield from (each for each in _wakeful(name, future) if isinstance(each[0], Rule))
+
+
+def _wakeful(name: QName, future: Schema) -> Iterator[_Wakeful]:
     """Yield the enabled user triggers and rules of a table, each with the arguments that enable it again."""
     table = future.tables.get(name)
     for obstacle in table.obstacles if table else ():
