@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -227,7 +226,7 @@ def test_the_oldest_row_keeps_its_key(laboratory: Laboratory, mode: str) -> None
 
 
 def test_a_hint_tells_the_oldest(laboratory: Laboratory) -> None:
-    with laboratory.database(18, replace(CLUB, contract=club_by_rank), role="owner") as case:
+    with laboratory.database(18, CLUB._replace(contract=club_by_rank), role="owner") as case:
         case.break_(ALIKE)
         case.apply(allow_hazards="all")
 
