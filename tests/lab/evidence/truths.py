@@ -13,7 +13,7 @@ from fixer.model.table import ForeignKey, Index, Table
 
 _SLEEPING = """
 SELECT format('%%s of %%s is asleep', t.tgname, c.oid::regclass) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-  JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype <> 't' -- up to 14, those of single partitions are internal
+  JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype <> 't' -- internal, too, in partitions up to 14
  WHERE t.tgisinternal AND t.tgenabled <> 'O' AND c.relkind <> 'p' -- whose own triggers never fire
    AND coalesce(pg_partition_root(c.oid), c.oid)::regclass::text = ANY (%(tables)s)
    AND (t.tgconstrrelid = 0 OR t.tgconstrrelid::regclass::text = ANY (%(tables)s)) -- else of a key it does not ask for
