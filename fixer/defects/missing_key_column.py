@@ -32,12 +32,12 @@ from fixer.repair.columns import counter_of, unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.counting.attaching import let_count, let_count_by
-from fixer.repair.counting.coming import Coming, as_counted_in_rows, coming, coming_below
+from fixer.repair.counting.coming import Coming, as_counted_in_rows, coming, coming_below, numbered_beside
 from fixer.repair.defaults.own_values import may_differ
 from fixer.repair.numbers import Held, giver, held
 from fixer.repair.probe import rows_where
 from fixer.repair.rekeying.held import by_old_keys
-from fixer.repair.sequences import give_generator, numbered_in_batches
+from fixer.repair.sequences import give_generator
 from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for
 from fixer.sql import compose as q
@@ -159,9 +159,7 @@ def _numbered_beside(
     Before that, an application that takes max(id) + 1 could take a number that a row gets at the same time.
     """
     under = beside(column.name)
-    yield from below.before if below else ()
-    by, like = below.apart if below else None, counter_of(column, contract)
-    yield from numbered_in_batches(name, column, actual, under=under, like=like, by=by)
+    yield from numbered_beside(name, column, under, below, actual, contract)
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
     yield alter(Phase.KEYS, name, f"rename {under} to {name.name}.{column.name}", action)
 

@@ -27,9 +27,9 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import best, is_comparable, is_indexed, reproved, retyped_in
-from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import parents, shown
 from fixer.repair.quarantine import Mover
+from fixer.repair.quarantine.refusing import instead, way_out
 from fixer.repair.twins import hint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -120,17 +120,12 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
         return
     today = SQL("(SELECT t.* FROM {})").format(q.rows_of(actual.tables[key.target], own=True))
     given = {c: q.instead(value, q.name(key.target), today) for c, value in values.items()}
-    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in given.items()}
-    adopted = any(value != SQL("NULL") for value in values.values())
-    rewriting = Rewriting(table, cells, truly_orphaned(key, table, parents(actual.tables[key.target])), fills=adopted)
+    rewriting, deed = instead(table, given, truly_orphaned(key, table, parents(actual.tables[key.target])))
     columns = ", ".join(key.columns)
-    deed = "the default row instead" if adopted else "NULL instead"
     for what, asks in (*rewriting.refused(actual, contract), *rewriting.excluded(contract)):
         message = f"{key.table.name}.{columns} points at no row of {key.target.name}; {what} would refuse {deed}"
-        way = hint(key.table, key.columns[0], "orphans", '"quarantine"', contract)
-        why = refuse(f"change these rows, or declare {way} for {columns}")
         finding = Finding(SLUG, POINT, OfForeignKey(key), message, asks=asks, only_with_rows=True, vouched=vouched)
-        yield replace(finding, repair=why, aspect=what)
+        yield replace(finding, repair=refuse(way_out(key, contract)), aspect=what)
 
 
 def _orphans(key: ForeignKey, actual: Schema) -> Probe:

@@ -26,13 +26,12 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Phase, Repair, Step, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
 from fixer.model.table import QName, Table
-from fixer.repair.columns import counter_of, unmade
+from fixer.repair.columns import unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.constraints.texts import meant_by
 from fixer.repair.counting.attaching import let_count, let_count_by
-from fixer.repair.counting.coming import as_counted_in_rows, coming, coming_below
-from fixer.repair.sequences import numbered_in_batches
+from fixer.repair.counting.coming import as_counted_in_rows, coming, coming_below, numbered_beside
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -104,9 +103,8 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         added=(Added(column, counts=True),),
     )
     aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
-    by, like = below.apart if below else None, counter_of(wanted, contract)
-    numbered = numbered_in_batches(name, wanted, actual, under=beside(column), like=like, by=by)
-    lightly = (*(below.before if below else ()), *numbered, _exchange(aside, column, legacy))
+    numbered = numbered_beside(name, wanted, beside(column), below, actual, contract)
+    lightly = (*numbered, _exchange(aside, column, legacy))
     count = _count(name, column, legacy, counted.apart)
     before, after = ([step.online_as(()) for step in steps] for steps in (counted.before, counted.after))
     return Repair.of((*before, aside.online_as(()), add.online_as(lightly), *after, count.online_as(())))

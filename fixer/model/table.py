@@ -109,8 +109,7 @@ class Index:
     @property
     def what(self) -> str:
         """What it holds, in words: its columns, or all that its definition says of expressions and of rows."""
-        plain = not self.partial and all(self.columns)
-        return f"({self.listed})" if plain else self.tail.removeprefix("USING btree ")
+        return f"({self.listed})" if all(self.columns) and not self.partial else self.tail.removeprefix("USING btree ")
 
     @property
     def listed(self) -> str:
@@ -239,7 +238,8 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=_nothing)  # NOT NULL constraints that are NOT VALID, by column
-    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=_nothing)  # of parts and heirs
+    # Those of partitions and heirs, by column, after their tables; empty for an heir without one (17 and older).
+    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=_nothing)
     unlogged_parts: tuple[QName, ...] = ()  # its partitions that are UNLOGGED
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     uninherited: Mapping[str, str] = field(default_factory=_nothing)  # NOT NULLs that are NO INHERIT, by column

@@ -128,12 +128,7 @@ def _circles(session: Session, steps: list[Step], today: Today) -> Mapping[_Same
     asked = [step for step in steps if step.closed is not None]
     if not asked:
         return {}
-    each = [
-        SQL("SELECT {}, ({})").format(Literal(number), today.read(step.closed or SQL("false"), step))
-        for number, step in enumerate(asked)
-    ]
-    namer = Namer(session)
-    closed = [asked[number] for number, closed in namer.ask([*map(namer.read, each)]) if closed]
+    closed = [asked[n] for n in _true(session, (today.read(s.closed or SQL("false"), s) for s in asked))]
     return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
 
 
@@ -144,15 +139,13 @@ def _names(tables: Iterable[QName]) -> str:
 def _needed(session: Session, steps: list[Step], comparison: Comparison, today: Today) -> Mapping[_Same, str]:
     """Return the steps that would move a default row of the contract, each with the reason to refuse it."""
     asked, each = [*_needs(steps, comparison)], []
-    for number, (step, row, identity) in enumerate(asked):
+    for step, row, identity in asked:
         table = comparison.future.tables[step.table]
         same = q.all_of(_has(table, comparison.contract.tables[step.table], column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
-        rows = today.read(those, step)
-        each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
-    namer = Namer(session)
-    going = [asked[number] for number, goes in namer.ask([*map(namer.read, each)]) if goes]
+        each.append(SQL("EXISTS ({})").format(today.read(those, step)))
+    going = [asked[number] for number in _true(session, each)]
     return {
         _same(step): _NEEDED.format(row=described(step.table, row, comparison.contract), table=step.table)
         for step, row, _ in going
@@ -162,13 +155,15 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
 def _refused(session: Session, steps: list[Step], written: Collection[QName], today: Today) -> Mapping[_Same, str]:
     """Return the steps whose new cells something would refuse in tables that are `written`, each with the reason."""
     asked = [(step, *each) for step in steps if step.table in written for each in step.refusing]
-    each = [
-        SQL("SELECT {}, ({})").format(Literal(number), today.read(asks(), step))
-        for number, (step, _, asks) in enumerate(asked)
-    ]
-    namer = Namer(session)
-    refused = [number for number, so in namer.ask([*map(namer.read, each)]) if so]
+    refused = _true(session, (today.read(asks(), step) for step, _, asks in asked))
     return {_same(asked[number][0]): asked[number][1] for number in reversed(refused)}
+
+
+def _true(session: Session, conditions: Iterable[Composable]) -> list[int]:
+    """Return which of these conditions are true, by their place."""
+    each = [SQL("SELECT {}, ({})").format(Literal(number), condition) for number, condition in enumerate(conditions)]
+    namer = Namer(session)
+    return [number for number, true in namer.ask([*map(namer.read, each)]) if true]
 
 
 def _needs(steps: Iterable[Step], comparison: Comparison) -> Iterator[tuple[Step, DefaultRow, tuple[str, ...]]]:

@@ -24,7 +24,6 @@ from fixer.sql import compose as q
 from fixer.sql import uniques
 from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.following import orphaned
-from fixer.sql.uniques import by_overlap
 
 Asks = Callable[[], Probe]
 Refused = tuple[str, Asks]
@@ -72,12 +71,12 @@ class Rewriting:
         """Yield the exclusions that may refuse the new cells, as `refused` does; none that takes too long to ask."""
         seen, wanted = set[str](), contract.tables[self.table.name]
         for index in (*self.table.indexes, *wanted.indexes):
-            bars = by_overlap(index) if index.overlaps_not else index
+            bars = uniques.by_overlap(index) if index.overlaps_not else index
             named = {c for c in (*self.table.columns, *wanted.columns) if bars.exclusion and names(bars, c)}
             said = canonical(bars.exclusion)
             if index.valid and said not in seen and self._concern(named) and can_compare(bars, self.table):
                 seen.add(said)
-                yield f"{uniques.spelt(index)} ({index.name})", partial(caused, bars, self.table, self._rows(), _NEW)
+                yield f"{uniques.spelt(index)} ({index.name})", partial(self._conflicting, bars)
 
     def _refused_apart(self) -> Iterator[Refused]:
         """Yield what partitions alone may refuse."""
@@ -178,6 +177,10 @@ class Rewriting:
         sound = q.all_of([SQL("({})").format(self.where), SQL("{} IS NOT FALSE").format(expression)])
         broken = q.all_of([within, SQL("NOT {}").format(expression)])
         return self._probe(replace(self, where=sound)._rows(), broken)
+
+    def _conflicting(self, bars: Index) -> Probe:
+        """Return the probe for rows that would conflict under an exclusion, where new cells are among the reasons."""
+        return caused(bars, self.table, self._rows(), _NEW)
 
     def _parentless(self, key: ForeignKey, actual: Schema, contract: Contract) -> Probe:
         """Return the probe for rows that would reference no parent, the default rows included."""

@@ -11,12 +11,12 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
-from fixer.repair.columns import calls, serial_of
+from fixer.repair.columns import calls, counter_of, serial_of
 from fixer.repair.counting.attaching import let_count, let_count_by, own
 from fixer.repair.counting.heirs import elder_of
 from fixer.repair.counting.options import is_plain
 from fixer.repair.owners import belonging
-from fixer.repair.sequences import choose, let_go_on
+from fixer.repair.sequences import choose, let_go_on, numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
 
@@ -64,8 +64,12 @@ def coming(table: QName, column: Column, owner: str, actual: Schema, contract: C
         create = ddl.create_sequence(replace(sequence, name=name))
         first = Step(Phase.SEQUENCES, table, f"create the sequence {name.name}", create, Lock.NONE)
         before = tuple(belonging(first, "SEQUENCE", name, owner, actual))
-    counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
-    return Coming(table, counting, before, (own(name, table, column.name),), serial=True)
+    return Coming(table, _counting_by(name, column), before, (own(name, table, column.name),), serial=True)
+
+
+def _counting_by(name: QName, column: Column) -> Column:
+    """Return a column whose default counts by a sequence that it does not make."""
+    return replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
 
 
 def coming_below(table: QName, column: Column, actual: Schema, contract: Contract) -> Coming | None:
@@ -77,9 +81,20 @@ def coming_below(table: QName, column: Column, actual: Schema, contract: Contrac
     name = like.sequence if like else None
     if like is None or name is None or not (name in actual.sequences or actual.tables[like.table].created):
         return None
-    counting = replace(column, sequence=None, default=f"nextval({literal(q.quoted(name))}::regclass)")
     first = (replace(part.atomic, phase=Phase.SEQUENCES) for part in like.ahead())
-    return Coming(table, counting, tuple(first), apart=name)
+    return Coming(table, _counting_by(name, column), tuple(first), apart=name)
+
+
+def numbered_beside(
+    table: QName, column: Column, under: str, below: Coming | None, actual: Schema, contract: Contract
+) -> tuple[Step, ...]:
+    """Return the steps that add a column `under` another name and number its rows while others write.
+
+    `below` says how it is created, if it counts by the sequence of a table above.
+    """
+    by, like = below.apart if below else None, counter_of(column, contract)
+    numbered = numbered_in_batches(table, column, actual, under=under, like=like, by=by)
+    return (*(below.before if below else ()), *numbered)
 
 
 def as_counted_in_rows(table: QName, column: Column, actual: Schema, contract: Contract) -> Column:

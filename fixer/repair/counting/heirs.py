@@ -38,13 +38,18 @@ class Elder:
         drawn = sequences_in(heir.default) if heir.default and not heir.sequence else ()  # as texts
         return heir.sequence == self.sequence or self.sequence in drawn
 
+    def see_that_it_moves(self, table: QName) -> None:
+        """Raise RefusalError if this role may alter a table, but not the sequence by which it is to count."""
+        if self.sequence and self.sequence in self.actual.sequences:
+            ask_for(self.actual.sequences[self.sequence], table, self.actual)
+
     def ahead(self) -> Iterator[Part]:
         """Yield the step that moves the sequence past the numbers of this column, before others get some; if any."""
+        self.see_that_it_moves(self.table)
         name, there = self.sequence, self.actual.tables[self.table]
-        if name and name in self.actual.sequences:
-            ask_for(self.actual.sequences[name], self.table, self.actual)
-            if not there.created and family(self.found.base or self.found.type) == "integer":
-                yield advance(self.table, self.found.name, name)
+        counts = not there.created and family(self.found.base or self.found.type) == "integer"
+        if counts and name and name in self.actual.sequences:
+            yield advance(self.table, self.found.name, name)
 
     def followed_by(self, table: QName, column: str) -> Iterator[Part]:
         """Yield the steps that let a column count like this one; raises RefusalError if a function numbers this."""
@@ -52,8 +57,7 @@ class Elder:
         if name is None:
             change = f"ALTER TABLE {q.quoted(table)} ALTER COLUMN {q.quoted([column])} SET DEFAULT {self.found.default}"
             raise RefusalError(f"a function numbers {self.table.name}: {change}")
-        if name in self.actual.sequences:
-            ask_for(self.actual.sequences[name], table, self.actual)
+        self.see_that_it_moves(table)
         yield let_count_by(name, table)
         yield advance(table, column, name)
         yield wire(name, table, column, only=self.actual.tables[table].kind != "p")

@@ -86,8 +86,7 @@ def _of_another(table: QName, wanted: Column, found: Column | None, actual: Sche
     numbered = found and (found.generates or draws(table, found, actual) is not Draws.NEVER)
     if numbered and not is_heirs(table, wanted, contract):
         return None
-    if like.sequence in actual.sequences:
-        ask_for(actual.sequences[like.sequence], table, actual)
+    like.see_that_it_moves(table)
     return like.sequence
 
 

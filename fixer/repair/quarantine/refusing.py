@@ -8,7 +8,7 @@ from functools import partial
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Refusing
-from fixer.model.table import ForeignKey
+from fixer.model.table import ForeignKey, Table
 from fixer.repair.constraints.rewriting import Asks, Rewriting, new_cell
 from fixer.repair.rows import Going
 from fixer.repair.twins import hint
@@ -28,14 +28,25 @@ def hindrances(
     changes = not q.is_stored(table) or any(column.added for column in table.columns.values())
     if not going.after or changes or table.name not in contract.tables:
         return
-    cells = {name: new_cell(table.columns[name], value, where_null=False) for name, value in values.items()}
-    adopted = any(value != SQL("NULL") for value in values.values())
-    columns, way = ", ".join(key.columns), hint(table.name, key.columns[0], "orphans", '"quarantine"', contract)
-    deed = "the default row instead" if adopted else "NULL instead"
-    rewriting = Rewriting(table, cells, going.expected, fills=adopted)
+    rewriting, deed = instead(table, values, going.expected)
+    columns = ", ".join(key.columns)
     for what, asks in (*rewriting.of_itself(contract), *rewriting.excluded(contract)):
         why = f"{table.name.name}.{columns} references rows of {key.target.name} that go; {what} would refuse {deed}"
-        yield f"{why}: change these rows, or declare {way} for {columns}", partial(_whether, asks)
+        yield f"{why}: {way_out(key, contract)}", partial(_whether, asks)
+
+
+def instead(table: Table, values: Mapping[str, Composable], where: Composable) -> tuple[Rewriting, str]:
+    """Return the rewriting of rows that get these values for a parent that is not there, and what that is, in words."""
+    cells = {name: new_cell(table.columns[name], value, where_null=False) for name, value in values.items()}
+    adopted = any(value != SQL("NULL") for value in values.values())
+    deed = "the default row instead" if adopted else "NULL instead"
+    return Rewriting(table, cells, where, fills=adopted), deed
+
+
+def way_out(key: ForeignKey, contract: Contract) -> str:
+    """Return what a person can do where something refuses what rows under a foreign key would get."""
+    way = hint(key.table, key.columns[0], "orphans", '"quarantine"', contract)
+    return f"change these rows, or declare {way} for {', '.join(key.columns)}"
 
 
 def _whether(asks: Asks) -> Composable:

@@ -10,7 +10,7 @@ from fixer.model.plan import Plan
 from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.table import QName
-from fixer.report.findings import beyond, is_itself, unread, verdict_of
+from fixer.report.findings import beyond, is_itself, unread, verdict_of, without_count
 from fixer.report.html import beside, ledger, page, picture, points
 from fixer.report.html import findings as found
 from fixer.report.html import plan as planned
@@ -114,7 +114,7 @@ def _is_told(plan: Plan) -> bool:
 
 
 def _uncounted(why: str) -> list[str]:
-    return [f"The rows that go after others could not be counted: {why}"] if why else []
+    return [without_count(why)] if why else []
 
 
 def _news(findings: Sequence[Finding]) -> list[str]:
