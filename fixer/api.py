@@ -69,8 +69,8 @@ def plan(
     scratch: str | None = None,
     deep: bool = False,
     mode: str = ATOMIC,
-    skip: Iterable[str] = (),
-    only: Iterable[str] = (),
+    skip: Iterable[str] | str = (),
+    only: Iterable[str] | str = (),
     max_moved: MaxMoved = None,
 ) -> Plan:
     """Order the repairs that a database needs, and change nothing.
@@ -83,7 +83,7 @@ def plan(
     _known(mode)
     with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
-        _, made = work.made(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
+        _, made = work.made(deep=deep, mode=mode, choice=Choice.of(skip, only))
         bounds.bound(made)
     return made
 
@@ -98,8 +98,8 @@ def apply(
     mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
     deep: bool = False,
-    skip: Iterable[str] = (),
-    only: Iterable[str] = (),
+    skip: Iterable[str] | str = (),
+    only: Iterable[str] | str = (),
     max_moved: MaxMoved = None,
     progress: Progress = SILENT,
     pace: Pace | None = None,
@@ -120,7 +120,7 @@ def apply(
     from fixer.runner.preflight import permit
 
     _known(mode)
-    allowed, choice = _listed(allow_hazards), Choice(tuple(skip), tuple(only))
+    allowed, choice = _listed(allow_hazards), Choice.of(skip, only)
     if plan and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: skip and only go without a plan.")
     with session(source, contract, schema=schema, scratch=scratch) as work:
@@ -169,8 +169,8 @@ def prove(
     mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
     deep: bool = False,
-    skip: Iterable[str] = (),
-    only: Iterable[str] = (),
+    skip: Iterable[str] | str = (),
+    only: Iterable[str] | str = (),
     max_moved: MaxMoved = None,
     sample: int | None = None,
     suite: bool = True,
@@ -189,7 +189,7 @@ def prove(
     from fixer.snapshots.rehearsal import prove as proved
 
     _known(mode)
-    choice = Choice(tuple(skip), tuple(only))
+    choice = Choice.of(skip, only)
     wish = Wish(mode, tuple(_listed(allow_hazards)), deep, choice, max_moved, sample, suite)
     with session(source, contract, schema=schema, scratch=scratch) as work:
         return proved(work, schema, wish, Scratch.of(scratch), plan, progress)

@@ -120,6 +120,8 @@ def test_a_refusal_speaks_of_python_where_python_asks(broken: Database, monkeypa
             fixer.ensure(engine, metadata, allow_hazards="all", max_moved=1)
         with pytest.raises(UsageError, match=r'^skip="nothing" names no finding'):
             fixer.plan(engine, metadata, skip=["nothing"])
+        with pytest.raises(UsageError, match=r'^only="nothing" names no finding'):
+            fixer.apply(engine, metadata, only="nothing")
 
 
 def test_ensure_does_not_decide_for_a_person(laboratory: Laboratory) -> None:

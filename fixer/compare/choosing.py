@@ -46,7 +46,11 @@ _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
 def left_out(
-    found: Sequence[Finding], before: Sequence[Finding], choice: Choice, accepted: Sequence[Accepted] = ()
+    found: Sequence[Finding],
+    before: Sequence[Finding],
+    choice: Choice,
+    future: Schema,
+    accepted: Sequence[Accepted] = (),
 ) -> list[Finding]:
     """Return the findings, those of `found` with the reason that are left out; `before` were found earlier."""
     if choice == EVERYTHING and not accepted:
@@ -55,7 +59,8 @@ def left_out(
     chosen = [_accepted(finding, accepted) for finding in chosen]
     grown = True
     while grown:
-        held = _held(finding for finding in (*before, *chosen) if finding.left_out and finding.severity == "error")
+        left = (finding for finding in (*before, *chosen) if finding.left_out and finding.severity == "error")
+        held = _held(left, future)
         now = [_left_with(finding, held) for finding in chosen]
         grown, chosen = now != chosen, now
     return chosen
@@ -131,12 +136,14 @@ def _demands(finding: Finding, columns: Collection[str]) -> bool:
     return finding.slug == "rogue-not-null" and finding.column in columns
 
 
-def _held(findings: Iterable[Finding]) -> _Held:
+def _held(findings: Iterable[Finding], future: Schema) -> _Held:
     """Return, by table, the columns that findings left out are about, each with the first of these findings."""
     held = defaultdict[QName, dict[str | None, Finding]](dict)
     for finding in findings:
         for table, column in (*_kept(finding), *(() if isinstance(finding.about, OfCode) else _places(finding))):
-            held[table].setdefault(column, finding)
+            shown = future.above(table) if finding.slug in _OF_ROWS else ()  # what binds those, binds its rows
+            for each in (table, *shown):
+                held[each].setdefault(column, finding)
     return held
 
 
@@ -181,6 +188,8 @@ def _places(finding: Finding) -> Iterator[_Place]:
         yield from ((need, None) for need in finding.about.wanted.needs)
         return
     columns = set(part) if isinstance(part, Mapping) else {each for c in columns_of(finding) for each in c.split(",")}
+    if isinstance(finding.about, StrayIndex) and all(finding.about.found.columns):  # an expression may read any
+        columns = set(finding.about.found.columns)
     yield from ((finding.table, column) for column in columns or (None,))
     if finding.slug == "duplicate-row" or (isinstance(part, Index) and part.unique):
         yield finding.table, _COPIES

@@ -22,7 +22,7 @@ from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Check, QName, Table
 from fixer.repair.constraints.checks import binds, over_row, spelt
-from fixer.repair.probe import rows_where
+from fixer.repair.probe import rows_apart
 from fixer.repair.quarantine import Mover
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
@@ -45,11 +45,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck] | Gu
         if found and found.enforced and not check.validated:
             continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(found and found.validated)
-        told = partial(_told, check, table.name, actual, vouched=vouched)
+        told = partial(_told, check, table.name, actual, contract, vouched=vouched)
         yield Guaranteed(SLUG, table.name, told) if vouched else told()
 
 
-def _told(check: Check, table: QName, actual: Schema, *, vouched: bool) -> Finding[OfCheck]:
+def _told(check: Check, table: QName, actual: Schema, contract: Contract, *, vouched: bool) -> Finding[OfCheck]:
     return Finding(
         SLUG,
         POINT,
@@ -57,13 +57,22 @@ def _told(check: Check, table: QName, actual: Schema, *, vouched: bool) -> Findi
         f"{table.name} should satisfy CHECK {spelt(check)}, rows break it",
         only_with_rows=True,
         vouched=vouched,
-        asks=partial(_broken, check, table, actual),
+        asks=partial(_broken, check, table, actual, contract),
     )
 
 
-def _broken(check: Check, table: QName, actual: Schema) -> Probe:
+def _broken(check: Check, table: QName, actual: Schema, contract: Contract) -> Probe:
     broken = SQL("NOT ({})").format(over_row(check, actual.tables[table]))
-    return rows_where(actual, table, broken)
+    return rows_apart(actual, table, broken, partial(_demands, check=check, contract=contract))
+
+
+def _demands(table: Table, *, check: Check, contract: Contract) -> bool:
+    """Return whether a check is not for the rows of this heir, or the contract has the same one for them."""
+    if check.no_inherit:
+        return True
+    wanted = contract.tables.get(table.name)
+    found = binds(check, wanted) if wanted else None
+    return bool(found and found.validated)
 
 
 def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Repair:

@@ -31,7 +31,7 @@ from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
 from fixer.repair.counting.new_numbers import new_numbers
 from fixer.repair.defaults.own_values import may_differ, read_by, too_long
 from fixer.repair.numbers import numbers_itself
-from fixer.repair.probe import rows_where
+from fixer.repair.probe import rows_apart, rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite, untaken
 from fixer.sql import compose as q
@@ -51,12 +51,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn] | G
     for table, column in walk.open_columns(actual, contract):
         if not table.columns[column.name].not_null and column.name in _key(contract.tables[table.name]):
             continue  # null-key numbers these rows
+        demanded = partial(contract.demands, column.name)
         yield Finding(
             SLUG,
             POINT,
             OfColumn(table.name, column.name),
             f"{table.name.name}.{column.name} should hold a value, is NULL",
-            asks=partial(rows_where, actual, table.name, _empty(table, column.name)),
+            asks=partial(rows_apart, actual, table.name, _empty(table, column.name), demanded),
             only_with_rows=True,
             further=partial(_refused, table, column, actual, contract),
             vouched=_is_checked(table, column.name),

@@ -142,6 +142,11 @@ class Contract:
         for _, table in self.differing():
             yield from table.foreign_keys
 
+    def demands(self, column: str, table: Table) -> bool:
+        """Return whether a column of a table that was found is to be NOT NULL."""
+        wanted = self.tables.get(table.name)
+        return bool(wanted and column in wanted.columns and wanted.columns[column].not_null)
+
     def value_for(self, table: QName, column: Column) -> Composable | None:
         """Return what rows without a value get in a wanted column: its backfill, else its default.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from fixer.model.finding import Probe
@@ -22,6 +22,20 @@ def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool
     """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
     future = actual.tables[table]
     return Probe(q.rows_of(future, own=own), condition, shown(future))
+
+
+def rows_apart(actual: Schema, table: QName, condition: Composable, asked: Callable[[Table], bool]) -> Probe:
+    """Return the probe for the rows of a table that fulfil a condition, but for those of heirs which are `asked`.
+
+    Those, and what they show of heirs of their own, have findings that are told, repaired and left out there.
+    """
+    below = [*actual.below(table)] if actual.tables[table].heirs else []
+    own = {heir.name for heir in below if asked(heir)}
+    shown_there = (heir for heir in below if not heir.created and own & {heir.name, *actual.above(heir.name)})
+    if apart := [q.quoted(heir.stored_as or heir.name) for heir in shown_there]:
+        heirs = SQL(", ").join(map(Literal, apart))
+        condition = SQL("({}) AND t.tableoid <> ALL (ARRAY[{}]::regclass[])").format(condition, heirs)
+    return rows_where(actual, table, condition)
 
 
 def counted_by(table: Table, sequence: Sequence) -> Composed:

@@ -481,3 +481,17 @@ def test_what_could_not_be_read_before_its_type_came_is_left_out_with_what_holds
     assert ended.returncode == 1, ended.stderr
     assert "1 step done; what is left out breaks the contract" in ended.stdout
     assert "left out: missing-column:public.t.twice, it depends on missing-column:public.t.a" in plan.stdout
+
+
+LEFT_OF_A_BUILD = """
+ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE; ALTER TABLE books ALTER COLUMN pages TYPE text;
+UPDATE books SET pages = 'many' WHERE id = 7; CREATE INDEX odd ON books (editor_id);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'odd'::regclass;
+"""
+
+
+def test_the_rest_of_a_failed_build_goes_where_another_column_is_left_out(laboratory: Laboratory) -> None:
+    with library(laboratory, 18, LEFT_OF_A_BUILD) as database:
+        ended = fixer(*APPLY, *LIBRARY, "--skip", HELD, "--dsn", database.dsn)
+
+        assert (1, {HELD}) == (ended.returncode, breaking(database)), ended.stdout + ended.stderr

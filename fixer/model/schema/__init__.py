@@ -236,6 +236,10 @@ class Schema:
             known |= near
         return known
 
+    def below(self, table: QName) -> Iterator[Table]:
+        """Yield the tables that INHERIT from a table, down to the lowest."""
+        yield from (each for name, each in self.tables.items() if each.parents and table in self.above(name))
+
     def with_renamed_table(self, old: QName, new: QName) -> Schema:
         """Return this schema with a table renamed, in heirs, partitions, foreign keys and sequences too."""
         tables = {name: table for name, table in self.tables.items() if name != old}

@@ -44,7 +44,13 @@ def renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
         for c in each.checks
     )
     parted = respelt(each.parted_by, old, new)
-    return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys, parted_by=parted)
+    renamed = replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys, parted_by=parted)
+    return replace(
+        renamed,
+        unproved={names.get(column, column): said for column, said in each.unproved.items()},
+        uninherited={names.get(column, column): said for column, said in each.uninherited.items()},
+        unproved_below={names.get(column, column): said for column, said in each.unproved_below.items()},
+    )
 
 
 def _respelt_in(column: Column, old: str, new: str) -> Column:
