@@ -106,14 +106,16 @@ def _inherited(step: Step, future: Schema, contract: Contract) -> str:
 
 
 def _built(step: Step, future: Schema, _: Contract) -> str:
-    """Return why a step may not build an index that was never finished; empty if it builds none."""
+    """Return why a step, or its undo, may not build an index that was never finished; empty if neither builds any.
+
+    A type that becomes wider may leave the rows as they are, but its undo, to the narrower one, writes them anew.
+    """
     table, retyped = future.tables.get(step.table), {each.column for each in step.shape.reverts}
-    anew = step.hazard is Hazard.REWRITES_TABLE or (retyped and step.hazard is Hazard.REWRITES_VALUES)
-    if table is None or not (anew or retyped):
+    if table is None or not (retyped or step.hazard is Hazard.REWRITES_TABLE):
         return ""
     today = {table.columns[column].stored_as or column for column in retyped & table.columns.keys()}
     for each in (each for each in table.obstacles if isinstance(each, Unbuilt)):
-        if (anew and each.held) or today & set(each.columns):
+        if each.held or today & set(each.columns):
             why = "was never finished, and this repair would build it, which undo could not take back"
             return f"the {each.name} {why}: {each.way}; then plan again"
     return ""
