@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -117,8 +118,14 @@ def repair(finding: Finding[Helper], actual: Schema, contract: Contract) -> Repa
 
 
 def foresee(finding: Finding[Helper], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema without the helper, if it is a shadow column."""
+    """Return the schema without the helper, if it is a shadow column or a check, which goes from heirs as well."""
     table, left = actual.tables[finding.table], finding.about
+    if left.kind == "check":
+        parts = (each for each in actual.tables.values() if table.name in actual.wholes(each.name))
+        for each in (*parts, *actual.below(table.name)):
+            kept = tuple(check for check in each.checks if check.name != left.name)
+            actual = actual.with_table(replace(each, checks=kept))
+        return actual
     if left.kind != "column":
         return actual
     original = next((column for column in table.columns if online.beside(column) == left.name), None)

@@ -71,12 +71,19 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     # In two statements: if the check that proves it were dropped in the same one, SET NOT NULL would read the table.
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
     yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
-    yield _used(name, constraint)
+    if there is None or not _is_above(constraint, table, actual):
+        yield _used(name, constraint)
 
 
 def _used(table: QName, constraint: str) -> Step:
     drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
     return alter(Phase.REPLACED, table, f"drop {constraint}, whose proof is used", drop, merge=True)
+
+
+def _is_above(check: str, table: Table, actual: Schema) -> bool:
+    """Return whether a table above this one has a check of this name, with which that of this one goes."""
+    above = {*actual.above(table.name), *actual.wholes(table.name)} - {table.name}
+    return any(each.name == check for name in above & actual.tables.keys() for each in actual.tables[name].checks)
 
 
 def left_proof(table: Table, column: str, actual: Schema) -> Iterator[Part]:
@@ -85,8 +92,7 @@ def left_proof(table: Table, column: str, actual: Schema) -> Iterator[Part]:
     That of a table above goes from those that INHERIT as well.
     """
     open_ = column in table.columns and not table.columns[column].not_null
-    above = (actual.tables[each] for each in actual.above(table.name) if each in actual.tables)
-    if any(check.name == helper(column) for each in above for check in each.checks):
+    if _is_above(helper(column), table, actual):
         return
     if open_ and any(check.name == helper(column) for check in table.checks):
         yield _used(table.name, helper(column)).online_as(() if actual.version < 18 else None)
