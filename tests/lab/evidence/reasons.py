@@ -95,9 +95,11 @@ class _Trial:
         own = _listed(columns, each.row)
         values = [each.row.get(name) for name in own]
         text = each.row.get(f"legacy_{columns}")
-        if values == [None] and text is not None:
-            return not any(text in row.values() for row in _rows(self.after, self._near(each, target)))
         names = self._referenced(each.source, own) or self._key(target, len(values))
+        if values == [None] and text is not None:
+            old = f"legacy_{names[0]}"  # beside which a text may look like a new key
+            there = _rows(self.after, self._near(each, target))
+            return not any(text == row[old] if old in row else text in row.values() for row in there)
         meant = dict(zip(names, values, strict=True))
         return None not in values and not any(_has(row, meant) for row in _rows(self.after, self._near(each, target)))
 
