@@ -28,10 +28,13 @@ def stored(column: Identifier, fact: str, was: Detail) -> Composable:
     return SQL(f"ALTER COLUMN {{}} SET {words[fact]()}").format(column)
 
 
-def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
-    """Yield the statements that add a constraint as it was, with its comment and the marks of its index."""
+def constraint(then: Definitions, key: Item, *, only: bool = False) -> Iterator[Titled]:
+    """Yield the statements that add a constraint as it was, with its comment and the marks of its index.
+
+    With `only`, heirs do not get the NOT NULLs of a primary key.
+    """
     add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
-    yield f"add the constraint {key.name}", alter(then, key.of, add)
+    yield f"add the constraint {key.name}", alter(then, key.of, add, only=only)
     yield from comment(then, key)
     if key.detail.get("index"):
         yield from marks(then, key, key.detail["index"])

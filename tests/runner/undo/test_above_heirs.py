@@ -10,7 +10,7 @@ from lab.laboratory import VERSIONS, Laboratory
 from lab.outcomes import outcome
 
 TABLES = """
-CREATE TABLE above (id integer PRIMARY KEY DEFAULT 0, n text);
+CREATE TABLE above (id integer PRIMARY KEY DEFAULT 0, n text NOT NULL);
 CREATE TABLE heir (id integer PRIMARY KEY DEFAULT 0) INHERITS (above);
 CREATE TABLE unknown () INHERITS (above);
 INSERT INTO above VALUES (1, 'a'); INSERT INTO heir VALUES (2, 'b'); INSERT INTO unknown VALUES (3, 'c');
@@ -22,13 +22,17 @@ BREAKS = {
         "ALTER TABLE above DROP CONSTRAINT above_pkey; ALTER TABLE ONLY above ALTER id DROP NOT NULL;"
         "ALTER TABLE ONLY unknown ALTER id DROP NOT NULL"
     ),
+    "the key is another, and heirs may hold its NULL": (
+        "ALTER TABLE above DROP CONSTRAINT above_pkey; ALTER TABLE above ADD CONSTRAINT k PRIMARY KEY (n);"
+        "ALTER TABLE ONLY heir ALTER n DROP NOT NULL; UPDATE ONLY heir SET n = NULL; DROP TABLE unknown"
+    ),
 }
 
 
 def family() -> MetaData:
     metadata = MetaData()
     keys = [Column("id", Integer, primary_key=True, autoincrement=False, server_default=text("0")) for _ in range(2)]
-    above = Table("above", metadata, keys[0], Column("n", Text))
+    above = Table("above", metadata, keys[0], Column("n", Text, nullable=False))
     Table("heir", metadata, keys[1], postgresql_inherits="above").add_is_dependent_on(above)
     return metadata
 

@@ -47,17 +47,17 @@ def _rename(old: str, new: str) -> Composable:
     return SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
 
 
-def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+def created(now: Definitions, then: Definitions, made: Definitions, alone: Collection[int]) -> Iterator[Titled]:
     """Yield the statements that restore everything else and drop tables that are not in `then`.
 
-    `made` is what the run left.
+    `made` is what the run left. `alone` are the tables whose primary key sets no NOT NULL in their heirs.
     """
     yield from _tables(now, then)
     yield from domains(now, then, made)
     yield from _sequences(now, then, made)
     yield from _columns(now, then, made)
     yield from _options(now, then)
-    yield from _constraints(now, then)
+    yield from _constraints(now, then, alone)
     for statistics in then.of_kind("statistics"):
         yield from same_statistics(statistics, now.items.get(statistics.key))
     for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
@@ -117,7 +117,7 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             yield f"bring the column {column.name} back", alter(then, column.of, SQL(", ").join(actions))
 
 
-def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
+def _constraints(now: Definitions, then: Definitions, alone: Collection[int]) -> Iterator[Titled]:
     """Yield the statements that add constraints and indexes; foreign keys come last, because they need unique ones.
 
     What others made since is left alone, even if a changed type makes its definition read differently.
@@ -133,7 +133,7 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
     own = [key for key in lacking if key.detail["type"] != "f"]
     for key in sorted(own, key=lambda key: order.get(key.detail["type"], 4)):
         if not (key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in named):
-            yield from constraint(then, key)
+            yield from constraint(then, key, only=key.detail["type"] == "p" and key.of in alone)
     for lost in (i for i in then.of_kind("index") if i.key not in now.items):
         yield from index(then, lost)
     yield from _sampled(now, then)
