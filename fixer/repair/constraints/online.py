@@ -63,14 +63,14 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     constraint = helper(column)
     there = next((check for check in table.checks if check.name == constraint), None)
     if there is None:
-        check_ = SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID")
-        action = check_.format(Identifier(constraint), Identifier(column))
-        yield alter(guard, name, f"refuse new NULLs in {where}", action, merge=True)
+        names = Identifier(constraint), Identifier(column)
+        add = SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID").format(*names)
+        yield alter(guard, name, f"refuse new NULLs in {where}", add, merge=True)
     if there is None or not there.validated:
         yield validate(proof, name, constraint, f"prove that {where} holds no NULL")
     # In two statements: if the check that proves it were dropped in the same one, SET NOT NULL would read the table.
-    action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
-    yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
+    forbid = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
+    yield alter(promote, name, f"forbid NULL in {where}", forbid, merge=True)
     if there is None or not _is_above(constraint, table, actual):
         yield _used(name, constraint)
 
@@ -82,19 +82,14 @@ def _used(table: QName, constraint: str) -> Step:
 
 def _is_above(check: str, table: Table, actual: Schema) -> bool:
     """Return whether a table above this one has a check of this name, with which that of this one goes."""
-    above = {*actual.above(table.name), *actual.wholes(table.name)} - {table.name}
-    return any(each.name == check for name in above & actual.tables.keys() for each in actual.tables[name].checks)
+    above = (actual.above(table.name) | {*actual.wholes(table.name)[1:]}) & actual.tables.keys()
+    return any(each.name == check for name in above for each in actual.tables[name].checks)
 
 
 def left_proof(table: Table, column: str, actual: Schema) -> Iterator[Part]:
-    """Yield the step that drops a check left by an interrupted run; online before PostgreSQL 18, `not_null` does.
-
-    That of a table above goes from those that INHERIT as well.
-    """
-    open_ = column in table.columns and not table.columns[column].not_null
-    if _is_above(helper(column), table, actual):
-        return
-    if open_ and any(check.name == helper(column) for check in table.checks):
+    """Yield the step that drops a check left by an interrupted run; online before PostgreSQL 18, `not_null` does."""
+    left = any(check.name == helper(column) for check in table.checks) and column in table.columns
+    if left and not table.columns[column].not_null and not _is_above(helper(column), table, actual):
         yield _used(table.name, helper(column)).online_as(() if actual.version < 18 else None)
 
 
