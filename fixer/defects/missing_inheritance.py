@@ -19,7 +19,7 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfTable
-from fixer.model.table import QName, Table
+from fixer.model.table import Column, QName, Table
 from fixer.model.values import dataclass
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
@@ -30,6 +30,7 @@ from fixer.sql.conditions import meaning
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+_GENERATED = {"s": " GENERATED … STORED", "v": " GENERATED … VIRTUAL"}
 SLUG = "missing-inheritance"
 POINT = 4
 STAGE = Stage.PARTS
@@ -76,11 +77,18 @@ def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Re
     unknown += [c.name for c in parent.checks if c.name not in {own.name for own in wanted.checks} and not c.no_inherit]
     if unknown:
         return refuse(f"{parent.name.name} has {unknown[0]}, which the contract does not know: settle that first")
-    if apart := [each for each in parent.columns.values() if each.full_type != wanted.columns[each.name].full_type]:
-        which, type_ = f"{parent.name.name}.{apart[0].name}", wanted.columns[apart[0].name].full_type
-        return refuse(f"{which} stays {apart[0].full_type}, and none INHERITs it as {type_}: settle that first")
+    for column in parent.columns.values():
+        if (stays := _as_inherited(column)) != (as_ := _as_inherited(wanted.columns[column.name])):
+            which = f"{parent.name.name}.{column.name}"
+            return refuse(f"{which} stays {stays}, and none INHERITs it as {as_}: settle that first")
     title = f"make {table.name.name} INHERIT from {parent.name.name}"
     return Repair.of((alter(Phase.HEIRS, table.name, title, action, touches=(parent.name,)),))
+
+
+def _as_inherited(column: Column) -> str:
+    """Return in words what an heir has to have as the table above has it: type, collation, and how it is generated."""
+    collated = f" COLLATE {column.collation}" if column.collation else ""
+    return f"{column.full_type}{collated}{_GENERATED.get(column.generated, '')}"
 
 
 def _may_follow(table: Table, parent: Table, actual: Schema, contract: Contract) -> bool:
@@ -90,7 +98,7 @@ def _may_follow(table: Table, parent: Table, actual: Schema, contract: Contract)
     wanted, own = contract.tables[table.name], {check.name: check for check in table.checks}
     for column in parent.columns.values():
         mine, meant = table.columns.get(column.name), wanted.columns.get(column.name)
-        if not (mine and meant and (mine.full_type, mine.generated) == (column.full_type, column.generated)):
+        if not (mine and meant and _as_inherited(mine) == _as_inherited(column)):
             return False
         if column.not_null and not (mine.not_null or meant.not_null):
             return False

@@ -18,7 +18,7 @@ from fixer.model.plan import ATOMIC, MODES
 from lab.database import lent
 from lab.evidence.copies import stamps
 from lab.evidence.dumps import everything
-from lab.examples.models import contract, integer, key
+from lab.examples.models import contract, integer, key, text
 from lab.hook import ask
 from lab.laboratory import VERSIONS, Case, Laboratory
 from lab.mixing import mixed
@@ -355,6 +355,38 @@ def test_an_heir_to_come_is_created_only_where_it_can_inherit(
     made = f"CREATE TABLE p (id serial PRIMARY KEY, n {found}); INSERT INTO p (n) VALUES ('7')"
 
     assert end in outcome(laboratory, wanted, made, mode)
+
+
+KEPT = {
+    "values of its own, to be computed": (
+        "n integer",
+        sa.Computed("id * 2"),
+        "p.n stays integer, and none INHERITs it",
+    ),
+    "another collation": ('n text COLLATE "C"', sa.Text(), 'p.n stays text COLLATE "C", and none INHERITs it'),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("found", "wanted", "why"), KEPT.values(), ids=KEPT.keys())
+def test_an_heir_to_come_is_created_only_where_the_table_above_is_like_it(
+    laboratory: Laboratory, found: str, wanted: Any, why: str, mode: str
+) -> None:
+    column = sa.Column("n", wanted) if isinstance(wanted, sa.Text) else integer("n", wanted)
+    meant = contract(p=(key(), column))
+    sa.Table("h", meant, integer("id", primary_key=True, autoincrement=False), postgresql_inherits="p")
+    made = f"CREATE TABLE p (id serial PRIMARY KEY, {found}); INSERT INTO p (n) VALUES ('7')"
+
+    assert why in outcome(laboratory, meant, made, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_empty_table_of_another_collation_is_no_heir_yet(laboratory: Laboratory, mode: str) -> None:
+    meant = contract(p=(key(), text("n")))
+    sa.Table("h", meant, integer("id", primary_key=True, autoincrement=False), text("n"), postgresql_inherits="p")
+    made = 'CREATE TABLE p (id serial PRIMARY KEY, n text); CREATE TABLE h (id int PRIMARY KEY, n text COLLATE "C")'
+
+    assert "it has to have the columns, NOT NULLs and checks of p first" in outcome(laboratory, meant, made, mode)
 
 
 @pytest.mark.parametrize("mode", MODES)
