@@ -30,10 +30,10 @@ from fixer.sql.conditions import meaning
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-_GENERATED = {"s": " GENERATED … STORED", "v": " GENERATED … VIRTUAL"}
 SLUG = "missing-inheritance"
 POINT = 4
 STAGE = Stage.PARTS
+_APART = 16  # from here on an heir may generate a column from another expression
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,23 @@ def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Re
     unknown += [c.name for c in parent.checks if c.name not in {own.name for own in wanted.checks} and not c.no_inherit]
     if unknown:
         return refuse(f"{parent.name.name} has {unknown[0]}, which the contract does not know: settle that first")
+    inherited = partial(_as_inherited, version=actual.version)
     for column in parent.columns.values():
-        if (stays := _as_inherited(column)) != (as_ := _as_inherited(wanted.columns[column.name])):
+        if (stays := inherited(column)) != (as_ := inherited(wanted.columns[column.name])):
             which = f"{parent.name.name}.{column.name}"
             return refuse(f"{which} stays {stays}, and none INHERITs it as {as_}: settle that first")
     title = f"make {table.name.name} INHERIT from {parent.name.name}"
     return Repair.of((alter(Phase.HEIRS, table.name, title, action, touches=(parent.name,)),))
 
 
-def _as_inherited(column: Column) -> str:
-    """Return in words what an heir has to have as the table above has it: type, collation, and how it is generated."""
+def _as_inherited(column: Column, version: int) -> str:
+    """Return in words what an heir has to have as the table above has it: type, collation, and how it is generated.
+
+    From PostgreSQL 16 on, each may be generated from an expression of its own.
+    """
     collated = f" COLLATE {column.collation}" if column.collation else ""
-    return f"{column.full_type}{collated}{_GENERATED.get(column.generated, '')}"
+    told = f" GENERATED ALWAYS AS {column.default if version < _APART else '…'}" if column.generated else ""
+    return f"{column.full_type}{collated}{told}{' VIRTUAL' if column.generated == 'v' else ''}"
 
 
 def _may_follow(table: Table, parent: Table, actual: Schema, contract: Contract) -> bool:
@@ -98,7 +103,7 @@ def _may_follow(table: Table, parent: Table, actual: Schema, contract: Contract)
     wanted, own = contract.tables[table.name], {check.name: check for check in table.checks}
     for column in parent.columns.values():
         mine, meant = table.columns.get(column.name), wanted.columns.get(column.name)
-        if not (mine and meant and _as_inherited(mine) == _as_inherited(column)):
+        if not (mine and meant and _as_inherited(mine, actual.version) == _as_inherited(column, actual.version)):
             return False
         if column.not_null and not (mine.not_null or meant.not_null):
             return False
