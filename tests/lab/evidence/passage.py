@@ -80,6 +80,7 @@ class Passage:
     def _columns(self) -> Iterator[str]:
         yield from (f"column {self.old.columns[n][0]} is gone" for n in self.old.columns if n not in self.new.columns)
         announced = {tuple(pair) for step in self.steps for pair in step.shape.renames}
+        announced |= {(a, d) for a, b in announced for c, d in announced if b == c}  # renamed, and then kept aside
         pairs = [(name, self.new.columns[n][0]) for n, (name, _) in self.old.columns.items() if n in self.new.columns]
         yield from (f"renamed {a} to {b} unannounced" for a, b in pairs if a != b and (a, b) not in announced)
 
