@@ -36,7 +36,11 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.schema.code import Key
 from fixer.model.table import QName
 
-_IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
+# Commands of psql that create nothing.
+_IGNORED = (
+    *("c", "connect", "echo", "encoding", "pset", "qecho"),
+    *("restrict", "set", "timing", "unrestrict", "unset", "warn"),
+)
 _ROWS = pattern(r"INSERT\b", re.IGNORECASE)
 # What is the server's, which others may use too: never run.
 _OF_SERVER = pattern(

@@ -54,7 +54,7 @@ def statements(text: str) -> Iterator[Statement]:
         begin, end, after = _next(text, place)
         rows = _DATA.match(text, begin, end)
         if begin < end and not rows:
-            yield Statement(text[begin:end], text.count("\n", 0, begin) + 1)
+            yield Statement(text[begin:end], _line(text, begin))
         place = after
         if rows:
             closed = _END_OF_DATA.search(text, place)
@@ -98,6 +98,8 @@ def _next(text: str, place: int) -> tuple[int, int, int]:
         end = _end(text, place, kind, word)
         if kind == "meta" and begin < 0:
             return place, place + len(word.rstrip()), end
+        if kind == "meta" and word[1:].split():  # as \gset: it ends a statement, and psql does more with it
+            raise ContractError(f"line {_line(text, place)}: psql's {word.split()[0]} is not understood here")
         if kind not in ("space", "comment") and begin < 0 and word != ";":
             begin = place
             routine = _ROUTINE.match(text, place) is not None
@@ -135,8 +137,11 @@ def _end(text: str, place: int, kind: str | None, word: str) -> int:
 
 
 def _endless(text: str, place: int, what: str) -> int:
-    line = text.count("\n", 0, place) + 1
-    raise ContractError(f"line {line}: {what} has no end")
+    raise ContractError(f"line {_line(text, place)}: {what} has no end")
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
 
 
 def without_roles(statement: str) -> tuple[str, list[str]]:

@@ -147,6 +147,15 @@ NEAR_MISSES = (
         contract=desk,
         setup=DESK_ROWS,
     ),
+    Specimen(
+        "a name that only a later SELECT of a UNION has, as a restore gives it",
+        "DROP VIEW pairs; CREATE VIEW pairs AS SELECT id FROM (TABLE seen UNION ALL SELECT 0, NULL) AS q",
+        contract=lambda: (
+            "CREATE TABLE seen (id integer PRIMARY KEY, n integer);"
+            "CREATE VIEW pairs AS SELECT id FROM (TABLE seen UNION ALL SELECT 0, NULL::integer) AS q;"
+        ),
+        setup=_PAIRS,
+    ),
 )
 
 

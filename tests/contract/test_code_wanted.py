@@ -203,6 +203,31 @@ def test_servers_of_several_versions_print_one_view_otherwise() -> None:
     assert (same(called, spelt, {13, 18}), same(called, spelt, {15, 18})) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("SELECT a UNION ALL SELECT NULL::integer", "SELECT a UNION ALL SELECT NULL::integer AS int4", True),
+        ("SELECT a UNION (SELECT 1, 2 AS b WHERE c)", "SELECT a UNION (SELECT 1 AS x, 2 WHERE c)", True),
+        ("SELECT a FROM (SELECT b EXCEPT SELECT 1) q", "SELECT a FROM (SELECT b EXCEPT SELECT 1 AS c) q", True),
+        ("SELECT a INTERSECT SELECT b", "SELECT a INTERSECT SELECT c AS b", False),
+        ("SELECT a UNION SELECT b", "SELECT a AS b UNION SELECT b", False),
+        ("SELECT a FROM b UNION SELECT 1 FROM c", "SELECT a FROM b UNION SELECT 1 FROM c AS d", False),
+        ("SELECT a UNION SELECT f(( SELECT q FROM (SELECT 1) q))",
+         "SELECT a UNION SELECT f(( SELECT q FROM (SELECT 1 AS b) q))", False),
+        ("SELECT a, (SELECT 1 UNION SELECT 2), 3", "SELECT a, (SELECT 1 UNION SELECT 2), 3 AS b", False),
+        ("SELECT a FROM (SELECT 1 UNION VALUES (2)) q, (SELECT 3) r",
+         "SELECT a FROM (SELECT 1 UNION VALUES (2)) q, (SELECT 3 AS b) r", False),
+    ],
+)  # fmt: skip
+def test_names_that_only_a_later_select_of_a_union_has_make_no_difference(one: str, other: str, alike: bool) -> None:
+    views, texts = [
+        [Code(Key(kind, "public", "v", ""), kind.upper(), "public.v", said, (), "") for said in (one, other)]
+        for kind in ("view", "function")
+    ]
+
+    assert (same(*views), same(*texts)) == (alike, False)
+
+
 def test_what_needs_code_that_is_left_out_is_left_out_with_it(made: Database, tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text(SCHEMA)
     made.run('DROP VIEW api.a_few; DROP VIEW api."all.books"; DROP TRIGGER "At %" ON books; DROP POLICY open ON books')

@@ -326,6 +326,7 @@ def test_sql_runs_without_the_rights_of_a_superuser(empty: Database, tmp_path: P
         ("CREATE TABLE t (id integer);\nSELECT 'x", "schema.sql, line 2: the text in ' has no end."),
         ("\nCREATE TABEL t ();", 'schema.sql, line 2: syntax error at or near "TABEL" (42601).'),
         ("\\i other.sql", "schema.sql, line 1: psql's \\i is not understood here."),
+        ("SELECT 1 AS one\n\\gset", "schema.sql, line 2: psql's \\gset is not understood here."),
         ("CREATE TABLE t (id nothing);", 'schema.sql, line 1: type "nothing" does not exist (42704).'),
         ("SELECT 1;", _NOTHING),
         ("CREATE SCHEMA side; SET search_path = side;", _NOTHING),
@@ -338,6 +339,22 @@ def test_sql_that_cannot_be_a_contract_is_refused_with_its_line(
     ended = fixer("check", "--contract", "schema.sql", "--dsn", empty.dsn, cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (2, f"fixer: {said}\n")
+
+
+def test_commands_of_psql_that_create_nothing_are_passed_over(empty: Database, tmp_path: Path) -> None:
+    commands = (
+        "set ON_ERROR_STOP 1",
+        "unset ON_ERROR_STOP",
+        "pset pager off",
+        "timing",
+        "qecho made",
+        "warn x",
+        "c app",
+    )
+    said = "\n".join(f"\\{each}" for each in commands)
+    (tmp_path / "schema.sql").write_text(f"{said}\nCREATE TABLE t (id integer);")
+
+    assert slugs(empty, "schema.sql", cwd=tmp_path) == {"missing-table": "public.t"}
 
 
 def test_what_a_script_begins_and_leaves_open_counts(empty: Database, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from fixer.model.expression.names import TOKEN
@@ -154,3 +154,34 @@ _ATOM = r"'\w+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|::as_|\"\d+\")+(?:\([^()]*\))?"
 _IDLE = pattern(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
 _DOUBLE = pattern(r"\(\(([^()]*)\)\)")
 _OUTER = pattern(r"\([^()]*\)")
+
+
+# --- queries
+
+_JOINING = ("UNION", "INTERSECT", "EXCEPT")
+_BEFORE_A_SELECT = ("ALL", "(")
+_AFTER_A_LIST = (*_JOINING, "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR")
+
+
+def seen(query: str) -> tuple[str, ...]:
+    """Return the words of a query, without names that columns have only in a later SELECT of a UNION or the like.
+
+    The first SELECT names the columns of all. Of a constant whose type the first one gives, PostgreSQL prints no name;
+    of the same constant, read again with its cast, it prints the type's.
+    """
+    return tuple(_seen(token for token in TOKEN.findall(query) if not token.isspace()))
+
+
+def _seen(tokens: Iterator[str]) -> Iterator[str]:
+    depth, coming, lists = 0, False, list[int]()  # the depths of the lists whose names are not seen, innermost last
+    for token in tokens:
+        depth += (token == "(") - (token == ")")
+        while lists and (depth < lists[-1] or (depth == lists[-1] and token in _AFTER_A_LIST)):
+            lists.pop()
+        if token == "SELECT" and coming:
+            lists.append(depth)
+        coming = token in _JOINING or (coming and token in _BEFORE_A_SELECT)
+        if token == "AS" and lists and depth == lists[-1]:
+            next(tokens, "")
+        else:
+            yield token

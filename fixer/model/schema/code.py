@@ -14,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple, TypeVar
 
 from fixer.model.expression import as_needed
+from fixer.model.expression.alike import seen
 from fixer.model.expression.patterns import pattern
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
@@ -123,8 +124,11 @@ def same(wanted: Code, found: Code, versions: Iterable[int] = ()) -> bool:
     if wanted.word != found.word:  # a view, and a materialized one
         return False
     one, other = (_LINE_END.sub("\n", each.definition) for each in (wanted, found))
+    kept_parsed = wanted.key.kind != Kind.FUNCTION or _BODY in one
+    if kept_parsed and one != other and seen(one) == seen(other):
+        return True
     oldest, newest = min(versions := [*versions] or [0]), max(versions)
-    if one == other or oldest == newest or (wanted.key.kind == Kind.FUNCTION and _BODY not in one):
+    if one == other or oldest == newest or not kept_parsed:
         return one == other
     if _sketch(one) == _sketch(other):
         return True
