@@ -111,19 +111,15 @@ class Judge:
         """Return for each row whether it obeys the laws; errors of the expressions come as they are."""
         question = self._question(savepoint.cursor, laws)
         savepoint.ask(question.about([self._cells(at, row, question) for at, row in enumerate(rows)]))
-        answers = {place: tests for place, *tests in savepoint.cursor.fetchall()}
-        binding = [at for at, law in enumerate(laws) if law.binding]
-        return [all(answers[at][each] for each in binding) for at in range(len(rows))]
+        answers = {place: computed is not None for place, computed in savepoint.cursor.fetchall()}
+        return [answers[at] for at in range(len(rows))]
 
     def _question(self, cursor: Cursor, laws: tuple[Law, ...]) -> _Question:
         """Return the query that judges rows by these laws; it is composed once."""
         if laws not in self._questions:
             names = tuple(name for name in columns_of(self.table) if any(name in law.columns for law in laws))
-            tests = SQL(", ").join(
-                SQL("(({}) IS NOT FALSE)" if law.binding else "(({}) IS NULL)").format(law.sql) for law in laws
-            )
             start, end = self._around(names, laws)
-            before = SQL("SELECT {}, {} FROM {}").format(Identifier(_PLACE), tests, start)
+            before = SQL("SELECT {}, {} FROM {}").format(Identifier(_PLACE), _test(laws), start)
             self._questions[laws] = _Question(_spelt(before, cursor), _spelt(end, cursor), names)
         return self._questions[laws]
 
@@ -167,6 +163,17 @@ class Judge:
         return not any(
             isinstance(row.get(name), Ref) or (name not in row and generated(columns[name])) for name in law.columns
         )
+
+
+def _test(laws: tuple[Law, ...]) -> Composable:
+    """Return the SQL that is NULL where a row breaks a law; it computes what may raise only where none is broken.
+
+    So a row that breaks a law raises nothing by another, which would need every row to be asked about alone.
+    """
+    broken = [SQL("WHEN ({}) IS FALSE THEN NULL").format(law.sql) for law in laws if law.binding]
+    computed = SQL(", ").join([SQL("TRUE"), *(SQL("({}) IS NULL").format(law.sql) for law in laws if not law.binding)])
+    whole = SQL("ARRAY[{}]").format(computed)
+    return SQL("CASE {} ELSE {} END").format(SQL(" ").join(broken), whole) if broken else whole
 
 
 def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
