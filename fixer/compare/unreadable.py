@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Probe
 from fixer.model.schema import Schema, Session
 from fixer.model.step import refuse
-from fixer.model.subject import Unreadable
+from fixer.model.subject import OfDefaultRow, Unreadable
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
@@ -36,9 +36,12 @@ def unreadable(finding: Finding, answer: Count, actual: Schema) -> Finding:
 
 
 def of_no_row(finding: Finding, count: Counter, actual: Schema) -> Count | None:
-    """Return the answer that no row has it, if the table of a finding has none; else None, as its probe still fails."""
+    """Return the answer that no row has it, if the table of a finding has none; else None, as its probe still fails.
+
+    A default row is missing where there is none, so that is no answer about it.
+    """
     table = actual.tables.get(finding.table)
-    if table is None or table.created:
+    if table is None or table.created or isinstance(finding.about, OfDefaultRow):
         return None
     first = SQL("(SELECT t.* FROM {} LIMIT 1) AS t").format(q.rows_of(table))
     (held,) = count([Probe(first, SQL("true"))])

@@ -5,11 +5,13 @@ Costs: every insert without an id fails with 23502 null value in column "id" vio
 Cure: give it an identity, or a sequence of its own as default, set past the highest id. Where the default may give two
 rows one number, such as max(id) + 1 or chance, or a trigger may number new rows, a person decides; a function that
 draws numbers stays. A table that INHERITs the number counts by the sequence of the other, where the contract lets it.
+If a row has the last number of the column's type, a person decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -17,19 +19,20 @@ from fixer.defects._counters import BOXES, SEATED, boxed, by_steps, seats
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.finding import Finding
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
-from fixer.model.table import QName, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import counter_of
 from fixer.repair.counting.heirs import elder_of, is_heirs, leader_of
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.defaults.left_out import filled_by
 from fixer.repair.numbers import held
-from fixer.repair.sequences import give_generator
+from fixer.repair.probe import rows_where
+from fixer.repair.sequences import end_of, give_generator
 from fixer.sql import compose as q
-from fixer.sql.compose import Composable
+from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
 
 SLUG = "missing-generator"
@@ -62,9 +65,18 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
             message = f"{message}, and the trigger {trigger} may number it"
             yield Finding(SLUG, POINT, about, message, severity="warning", repair=why)
         elif given is Draws.NEVER:
-            yield Finding(SLUG, POINT, about, message)
+            yield Finding(SLUG, POINT, about, message, asks=_at_the_end(about, found, actual, contract))
         else:
             yield Finding(SLUG, POINT, about, message, severity="warning", repair=_decided(table.name, found.name))
+
+
+def _at_the_end(about: WantedColumn, found: Column, actual: Schema, contract: Contract) -> Callable[[], Probe] | None:
+    """Return what asks for rows whose number is the last that a sequence may give; None where none is a number."""
+    if family(found.base or found.type) not in ("integer", "numeric"):
+        return None
+    cell, (end, pace) = q.column(found.name), end_of(about.wanted, found, counter_of(about.wanted, contract))
+    beyond = SQL("{} > {}" if pace > 0 else "{} < {}").format(cell, Literal(end - pace))
+    return lambda: replace(rows_where(actual, about.table, beyond, own=True), show=(cell,), downwards=pace > 0)
 
 
 def _decided(table: QName, column: str) -> Repair:
@@ -80,6 +92,9 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
         return refuse(f"{column.name} holds texts, past which no sequence can count: let it be converted as well")
     if like := leader_of(table, column, actual, contract):
         return Repair.of(like.followed_by(table, column.name))
+    if finding.rows:
+        last, wider = finding.sample[0][0], "give it a wider type, here and in the contract, or that row another number"
+        return refuse(f"{table.name}.{column.name} holds {last}, and a sequence has no number beyond: {wider}")
     taken, meant = held(table, column.name, actual, contract.schema), counter_of(column, contract)
     return Repair.of(give_generator(table, column, actual, taken, like=meant))
 
@@ -145,6 +160,12 @@ SPECIMENS = (
     ),
     Specimen("a trigger does other things", _TRIGGER.format("IF NEW.id = 1 THEN NEW.body = 'id := 1'; END IF;")),
     Specimen("chance", _DEFAULT.format("(random() * 1000000)::integer"), manual=True),
+    Specimen(
+        "a row has the last number",
+        "DROP SEQUENCE reviews_id_seq CASCADE; INSERT INTO reviews (id, book_id) VALUES (2147483647, 1)",
+        rows=1,
+        manual=True,
+    ),
     Specimen("of an heir of an heir", "ALTER TABLE stalls ALTER id DROP DEFAULT", contract=seats, setup=SEATED),
     Specimen("of all heirs too", 'ALTER TABLE "se%ats" ALTER id DROP DEFAULT', contract=seats, setup=SEATED),
 )

@@ -13,7 +13,7 @@ from fixer.model.table import Column, QName, Sequence
 from fixer.repair.counting.attaching import count_by, let_count, let_count_by, own, wire
 from fixer.repair.counting.options import as_declared, fresh, reach
 from fixer.repair.counting.users import Users, counting_with
-from fixer.repair.numbers import Held, advance, is_spent
+from fixer.repair.numbers import Held, advance, is_spent, last_number
 from fixer.repair.owners import belonging
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
@@ -178,6 +178,13 @@ def numbered_in_batches(
 def _widest(*types: str) -> str:
     """Return the type of a sequence whose numbers reach as far as those of all the types."""
     return max((each if each in MAXIMA else "bigint" for each in types), key=MAXIMA.__getitem__)
+
+
+def end_of(column: Column, there: Column, like: Sequence | None) -> tuple[int, int]:
+    """Return the last number that a new sequence may give to a column, and by how much it counts."""
+    types = (column.type, there.type)
+    counter = fresh(QName("", ""), _widest(*types, *([like.type] if like else ())), like, column.type)
+    return last_number(counter, like, MAXIMA[_widest(*types)]), counter.increment
 
 
 def choose(

@@ -169,13 +169,14 @@ def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) 
     A cast would silently cut or round it.
     """
     cell = Identifier(finding.about.column)
-    # Above partitions, USING takes no IS NULL or IS TRUE over an expression, which a domain may demand by itself.
+    # In USING, nothing may say IS NULL or IS TRUE, as a domain's own check may: where columns of a partition stand in
+    # another order, PostgreSQL asks the wrong one of them; over an expression it fails (XX000).
     asked = understood(finding, way, actual) if way.cast is None else way.cast
     fits, value = (q.over(each, finding.about.column, cell) for each in (asked, way.value))
     why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
     # It contains the cell: PostgreSQL evaluates a constant, and raises its error, when it plans the statement.
     failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.full_type))
-    return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, fits, value, failing)
+    return SQL("CASE WHEN {} IS NOT DISTINCT FROM NULL OR ({}) THEN {} ELSE {} END").format(cell, fits, value, failing)
 
 
 def left(way: Conversion, found: Column) -> Composable:

@@ -181,8 +181,7 @@ def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conve
     value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
     if f != "text":  # compared as numbers, because 1.00 is 1
         known, value = SQL("{} IN (0, 1)").format(cell), SQL("{} = 1").format(cell)
-    # IS NOT NULL over an expression fails when PostgreSQL hands it to partitions (XX000), so it asks the bare cell.
-    null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(cell, value)
+    null = SQL("CASE WHEN {} IS DISTINCT FROM NULL THEN {} END").format(cell, value)  # no IS NOT NULL in USING
     back = None if f == "text" else SQL("{}::integer::{}").format(cell, SQL(found))
     return Conversion("boolean", known, null, f == "integer", back)
 
