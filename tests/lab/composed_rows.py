@@ -22,6 +22,11 @@ def _parts(model: Model) -> list[str]:
     names = [f"{quoted(model.schema or 'public')}.{quoted(f'{model.name} {part}')}" for part in range(4)]
     of = "CREATE TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS 2, REMAINDER {})".format
     made = [of(names[part], model.full, part) for part in range(2)]
+    if model.coded:  # its columns have other numbers than those of the whole
+        like = "INCLUDING CONSTRAINTS INCLUDING DEFAULTS INCLUDING GENERATED"
+        made[0] = f"""CREATE TABLE {names[0]} (odd integer, LIKE {model.full} {like});
+            ALTER TABLE {names[0]} DROP COLUMN odd;
+            ALTER TABLE {model.full} ATTACH PARTITION {names[0]} FOR VALUES WITH (MODULUS 2, REMAINDER 0)"""
     if model.below:
         made[1] += " PARTITION BY HASH (id)"
         made += [of(names[2 + part], names[1], part) for part in range(2)]
