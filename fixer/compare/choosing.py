@@ -31,6 +31,7 @@ from fixer.model.subject import (
     WantedColumn,
 )
 from fixer.model.table import Check, ForeignKey, Index, QName
+from fixer.repair.counting.heirs import leader_of
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
 _COPIES = (
@@ -42,26 +43,25 @@ _RIGHTS = "\0rights"  # no column: those on a table as such, which need nothing 
 _ASIDE = ("swallowing-trigger", "lost-grants")
 # What is wrong with a row by its own cells, and by what these reference.
 _OF_ROWS = ("null-rows", "broken-check", "orphan-rows", "missing-foreign-key")
+# What counts by a sequence, or gives rows its numbers.
+_NUMBERING = ("missing-generator", "shared-sequence", "missing-key-column", "null-key", "duplicate-key", "null-rows")
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
 def left_out(
-    found: Sequence[Finding],
-    before: Sequence[Finding],
-    choice: Choice,
-    future: Schema,
-    accepted: Sequence[Accepted] = (),
+    found: Sequence[Finding], before: Sequence[Finding], choice: Choice, future: Schema, contract: Contract
 ) -> list[Finding]:
     """Return the findings, those of `found` with the reason that are left out; `before` were found earlier."""
-    if choice == EVERYTHING and not accepted:
+    if choice == EVERYTHING and not contract.accepted:
         return list(found)
     chosen = [replace(f, left_out="it is left out by choice") if choice.leaves_out(f) else f for f in found]
-    chosen = [_accepted(finding, accepted) for finding in chosen]
+    chosen = [_accepted(finding, contract.accepted) for finding in chosen]
+    leaders = [frozenset(_leaders(finding, future, contract)) for finding in chosen]
     grown = True
     while grown:
         left = (finding for finding in (*before, *chosen) if finding.left_out and finding.severity == "error")
         held = _held(left, future)
-        now = [_left_with(finding, held) for finding in chosen]
+        now = [_left_with(finding, like, held) for finding, like in zip(chosen, leaders, strict=True)]
         grown, chosen = now != chosen, now
     return chosen
 
@@ -147,11 +147,12 @@ def _held(findings: Iterable[Finding], future: Schema) -> _Held:
     return held
 
 
-def _left_with(finding: Finding, held: _Held) -> Finding:
+def _left_with(finding: Finding, leaders: Iterable[_Place], held: _Held) -> Finding:
     """Return the finding, left out if its repair may need that of one that is held."""
     if finding.left_out:
         return finding
-    cause = next((each for place in _places(finding) if (each := _cause(place, held))), _named(finding, held))
+    places = (*_places(finding), *leaders)
+    cause = next((each for place in places if (each := _cause(place, held))), _named(finding, held))
     return replace(finding, left_out=f"it depends on {cause.slug}:{cause.object}") if cause else finding
 
 
@@ -160,6 +161,16 @@ def _cause(place: _Place, held: _Held) -> Finding | None:
     table, column = place
     there = held.get(table, {})
     return next(iter(there.values()), None) if column is None else there.get(column) or there.get(None)
+
+
+def _leaders(finding: Finding, future: Schema, contract: Contract) -> Iterator[_Place]:
+    """Yield the columns of other tables by whose sequences, which are to come, those of a finding will count."""
+    wanted = contract.tables.get(finding.table)
+    for name in columns_of(finding) if wanted and finding.slug in _NUMBERING else ():
+        column = wanted.columns.get(name) if wanted else None
+        like = leader_of(finding.table, column, future, contract) if column else None
+        if like and like.sequence and like.sequence not in future.sequences:
+            yield like.table, like.found.name
 
 
 def _named(finding: Finding, held: _Held) -> Finding | None:

@@ -116,7 +116,7 @@ def _compared(
             (defect, replace(finding, repair=_repair(defect, finding, future, known))) for defect, finding in counted
         ]
         classes = [defect for defect, _ in found]
-        chosen = left_out([finding for _, finding in found], findings, choice, future, contract.accepted)
+        chosen = left_out([finding for _, finding in found], findings, choice, future, contract)
         future, chosen = _without_keys(future, classes, chosen, known)
         findings += chosen
         for defect, finding in zip(classes, chosen, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from fixer.model.table import Column, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import family
 
 _STRAY = {"integer": "987654", "text": "'nowhere'", "uuid": "'99999999-9999-9999-9999-999999999999'"}
@@ -17,6 +17,16 @@ _FIRST = SQL("(SELECT ctid FROM {} ORDER BY ctid LIMIT {})")
 def altered(table: QName, action: str, *names: str) -> Composable:
     """Return ALTER TABLE with an action that has names in place of its braces."""
     return ddl.altered(table, SQL(action).format(*map(Identifier, names)))
+
+
+def everywhere(table: Table, action: str) -> Composable:
+    """Return the statement that alters a table, and each of its partitions by itself."""
+    if not table.parted_by:
+        return altered(table.name, action)
+    return SQL(
+        "DO $$ DECLARE part regclass; BEGIN FOR part IN SELECT relid FROM pg_catalog.pg_partition_tree({}) LOOP"
+        " EXECUTE format('ALTER TABLE %s {}', part); END LOOP; END $$"
+    ).format(Literal(q.quoted(table.name)), SQL(action))
 
 
 def without(table: QName, constraint: str) -> Composable:

@@ -103,6 +103,6 @@ NEAR_MISSES = (
 
 
 def mutate(table: Table) -> Iterator[Composable]:
-    """Yield statements that plant it in a table: disable all triggers."""
+    """Yield statements that plant it in a table: disable all triggers, up to PostgreSQL 14 also those of partitions."""
     if table.foreign_keys:
-        yield plant.altered(table.name, "DISABLE TRIGGER ALL")
+        yield plant.everywhere(table, "DISABLE TRIGGER ALL")

@@ -495,3 +495,33 @@ def test_the_rest_of_a_failed_build_goes_where_another_column_is_left_out(labora
         ended = fixer(*APPLY, *LIBRARY, "--skip", HELD, "--dsn", database.dsn)
 
         assert (1, {HELD}) == (ended.returncode, breaking(database)), ended.stdout + ended.stderr
+
+
+COUNTED = """
+CREATE TABLE p (id serial PRIMARY KEY, n integer);
+CREATE TABLE {} INSERT INTO p (n) VALUES (1); INSERT INTO below (n) VALUES (2);
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("broken", ["", "INSERT INTO below VALUES (NULL, 5);"], ids=["none", "a row without a number"])
+@pytest.mark.parametrize(
+    "below",
+    ["below () INHERITS (p);", "below (id integer NOT NULL DEFAULT nextval('p_id_seq'), n integer);"],
+    ids=["an heir", "another table"],
+)
+def test_what_counts_by_a_sequence_to_come_waits_for_it(
+    laboratory: Laboratory, below: str, broken: str, mode: str, tmp_path: Path
+) -> None:
+    (tmp_path / "c.sql").write_text(COUNTED.format(below))
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
+        database.run(f"{COUNTED.format(below)} DROP SEQUENCE p_id_seq CASCADE;")
+        if broken:
+            database.run("ALTER TABLE p DROP CONSTRAINT p_pkey; ALTER TABLE p ALTER id DROP NOT NULL")
+            database.run(f"ALTER TABLE below ALTER id DROP NOT NULL; {broken}")
+        words = ("--contract", "c.sql", "--skip", "missing-generator:public.p.id", "--dsn", database.dsn)
+        ended = fixer("apply", "--mode", mode, "--yes", "--allow-hazards", "all", *words, cwd=tmp_path)
+        plan = fixer("plan", "--mode", mode, *words, cwd=tmp_path)
+
+    assert ended.returncode == 1, ended.stderr
+    assert "left out: missing-generator:public.below.id, it depends on missing-generator:public.p.id" in plan.stdout
