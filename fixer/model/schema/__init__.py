@@ -207,6 +207,15 @@ class Schema:
             schema = schema.with_renamed_column(below.name, old, new) if old in below.columns else schema
         return schema
 
+    def with_nullable(self, table: QName, column: str) -> Schema:
+        """Return this schema with a column that takes NULL, in its table and so in partitions and heirs."""
+        schema = self
+        for each in self.tables.values():
+            below = table in self.wholes(each.name) or table in self.above(each.name)
+            if below and column in each.columns:
+                schema = schema.with_table(each.with_column(replace(each.columns[column], not_null=False)))
+        return schema
+
     def before_numbering(self) -> Schema:
         """Return this schema as steps see it that online come before new keys take the names of old ones."""
         schema = self

@@ -59,8 +59,10 @@ def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
     gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
     renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)
     table = renamed.tables[name]
-    keyed = table.primary_key and aside in table.primary_key.columns  # what replaces that key frees the column
-    texts = table.columns[aside] if keyed else replace(table.columns[aside], not_null=False)
+    if not (table.primary_key and aside in table.primary_key.columns):  # else what replaces that key frees the column
+        renamed = renamed.with_nullable(name, aside)
+        table = renamed.tables[name]
+    texts = table.columns[aside]
     today, type_ = q.column(texts.stored_as or column), contract.tables[name].columns[column].full_type
     means_one = q.not_null([texts.stored_as or column])
     if Mover(actual, contract).policy(key) == "null" and (held := texts_of(key, actual, contract)):
@@ -75,7 +77,7 @@ def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
     )
     wanted = contract.tables[name].primary_key
     legacy = aside if wanted and wanted.columns == (column,) else table.legacy_key
-    return renamed.with_table(replace(table.with_column(texts).with_column(numbers), legacy_key=legacy))
+    return renamed.with_table(replace(table.with_column(numbers), legacy_key=legacy))
 
 
 def without_mark(half: Half, actual: Schema) -> Schema:
