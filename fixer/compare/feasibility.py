@@ -9,7 +9,7 @@ from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication, Needing, Unbuilt
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Phase, Repair, Step
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 
@@ -78,7 +78,9 @@ def _forbidden(step: Step, future: Schema, contract: Contract) -> str:
         return f"{made[0]} is generated, and nothing can be written into it"
     wanted = contract.tables.get(step.table)
     keyed = wanted is None or wanted.primary_key is not None
-    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table, keyed=keyed)):
+    updates = bool(step.effect.changes) and step.lock is Lock.ROW_EXCLUSIVE  # another type changes cells, too
+    undone = step.shape.restores or step.shape.respells
+    if (step.effect.moves or updates or undone) and (why := untold(step, table, keyed=keyed)):
         return why
     computed = wanted and any(wanted.columns[c].generated for c in _adds(step) & wanted.columns.keys())
     if wanted and computed and (why := _untold_by_all(step, table, wanted)):

@@ -118,3 +118,15 @@ def test_a_check_that_heirs_do_without_is_not_asked_of_their_rows(
     made = apart + ROWS + "UPDATE c SET n = 77; ALTER TABLE a DROP CONSTRAINT small"
 
     assert outcome(laboratory, wanted(apart), made, "atomic") == "mended"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_values_that_a_unique_above_would_show_twice_are_for_a_person(
+    laboratory: Laboratory, wanted: Callable[[str], str], mode: str
+) -> None:
+    apart = "CREATE TABLE a (id int PRIMARY KEY, n int NOT NULL DEFAULT 7 UNIQUE); CREATE TABLE b () INHERITS (a);"
+    rows = "INSERT INTO b VALUES (1, 1), (2, 2), (3, 3);"
+    made = f"{apart} {rows} ALTER TABLE a ALTER n DROP NOT NULL;"
+
+    ended = outcome(laboratory, wanted(apart), f"{made} UPDATE b SET n = NULL WHERE id > 1", mode)
+    assert "UNIQUE (n) (a_n_key) of a, which shows these rows, would refuse the contract's value" in ended

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import ForeignKey, MetaData
+from sqlalchemy import Column, ForeignKey, MetaData, Text
 
 import fixer
 from fixer.errors import ApplyFailed
@@ -243,6 +243,30 @@ def test_rows_that_only_online_mode_updates_are_left_to_atomic_mode(laboratory: 
 
     assert ("or take --mode atomic" in online, atomic) == (True, "mended"), online
     assert 'run ALTER TABLE "public"."t" REPLICA IDENTITY FULL; then plan again' in online
+
+
+MUTE = "ALTER TABLE t REPLICA IDENTITY NOTHING;"
+UPDATED = {
+    "texts that become keys": "CREATE TABLE t (id integer PRIMARY KEY, p_id text); INSERT INTO t VALUES (1, 'a');",
+    "numbers of a kept key": "CREATE TABLE t (old_id integer NOT NULL, p_id integer); INSERT INTO t VALUES (7, 1);",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", UPDATED)
+def test_rows_that_get_new_values_are_left_to_a_person_where_no_key_tells_them(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    of_p, of_t = ({"legacy_keys": [name]} for name in ("code", "old_id"))
+    code = Column("code", Text, unique=True)
+    wanted = contract(
+        p=(key(info=of_p), code),
+        t=(key(info=of_t), integer("p_id", ForeignKey("p.id"))),
+    )
+    made = "CREATE TABLE p (id serial PRIMARY KEY, code text UNIQUE); INSERT INTO p (code) VALUES ('a');"
+    ended = outcome(laboratory, wanted, f"{made} {UPDATED[what]} {MUTE} {ALL}", mode)
+
+    assert "could not tell which rows of public.t were changed" in ended
 
 
 LATER = {

@@ -50,6 +50,7 @@ class Rewriting:
     def refused(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
         """Yield what may refuse the new cells, in words, each with the probe for the rows that it would refuse."""
         yield from self.of_itself(contract)
+        yield from self._repeated_above(actual, contract)
         yield from self.orphaned(actual, contract)
 
     def of_itself(self, contract: Contract) -> Iterator[Refused]:
@@ -60,6 +61,16 @@ class Rewriting:
         yield from self._refused_apart()
         for check in self._checks(wanted):
             yield f"CHECK {spelt_check(check)} ({check.name})", partial(self._broken, check)
+
+    def _repeated_above(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
+        """Yield the keys of tables from which this one INHERITs, which do not bind its rows, but show them."""
+        own = {canonical(index.tail) for index in self._uniques(contract.tables[self.table.name])}
+        for above in sorted(actual.above(self.table.name) & contract.tables.keys()):
+            for index in contract.tables[above].indexes:
+                alone = index.unique and not index.partial and canonical(index.tail) not in own
+                if alone and set(index.columns) <= self.table.columns.keys() and self._concern({*index.columns}):
+                    what = f"{uniques.spelt(index)} ({index.name}) of {above.name}, which shows these rows,"
+                    yield what, partial(self._alike, index)
 
     def orphaned(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
         """Yield the foreign keys that may refuse the new cells, in words, each with the probe for the rows."""
