@@ -169,7 +169,8 @@ def _leaders(finding: Finding, future: Schema, contract: Contract) -> Iterator[_
     for name in columns_of(finding) if wanted and finding.slug in _NUMBERING else ():
         column = wanted.columns.get(name) if wanted else None
         like = leader_of(finding.table, column, future, contract) if column else None
-        if like and like.sequence and like.sequence not in future.sequences:
+        comes = like and like.sequence and like.sequence not in future.sequences
+        if like and comes and not (future.tables[like.table].created or like.found.added):  # then it comes with these
             yield like.table, like.found.name
 
 

@@ -525,3 +525,19 @@ def test_what_counts_by_a_sequence_to_come_waits_for_it(
 
     assert ended.returncode == 1, ended.stderr
     assert "left out: missing-generator:public.below.id, it depends on missing-generator:public.p.id" in plan.stdout
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_counts_by_the_sequence_of_a_table_to_come_waits_for_nothing(
+    laboratory: Laboratory, mode: str, tmp_path: Path
+) -> None:
+    made = COUNTED.format("below () INHERITS (p);") + "CREATE TABLE k (id int PRIMARY KEY REFERENCES p);"
+    (tmp_path / "c.sql").write_text(made)
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
+        database.run(f"{made} INSERT INTO k SELECT id FROM ONLY p; DROP TABLE p CASCADE")
+        words = ("--contract", "c.sql", "--skip", "orphan-rows:public.k.id", "--dsn", database.dsn)
+        ended = fixer("apply", "--mode", mode, "--yes", *words, cwd=tmp_path)
+        plan = fixer("plan", "--mode", mode, *words, cwd=tmp_path)
+
+    assert "make below INHERIT from p" in ended.stdout, ended.stderr
+    assert "missing-generator" not in ended.stdout + plan.stdout
