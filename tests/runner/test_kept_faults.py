@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import fixer
+from fixer.errors import NeedsPermission
 from fixer.model.plan import MODES
 from lab.database import all_of, differences, lent
 from lab.laboratory import VERSIONS, Laboratory
@@ -56,3 +57,28 @@ def test_a_row_goes_after_none_whose_parent_is_left_out(laboratory: Laboratory, 
 
         assert (database.ask("SELECT id FROM d"), database.ask("SELECT count(*) FROM c")) == (1, 2)
         assert [reason.startswith("of the rows that share its (n)") for (reason,) in reasons] == [True]
+
+
+WITHOUT_PARENT = {
+    "rows of a parent that stands go": "INSERT INTO c VALUES (1, 'a', 7), (2, 'b', 1); INSERT INTO p VALUES (1, 1, -1)",
+    "its parent is to come": "INSERT INTO c VALUES (1, 'a', 7); DROP TABLE p CASCADE; INSERT INTO q VALUES (NULL, 1)",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("broken", WITHOUT_PARENT.values(), ids=WITHOUT_PARENT.keys())
+def test_a_row_without_a_parent_that_stays_by_choice_goes_with_no_other(
+    laboratory: Laboratory, broken: str, mode: str
+) -> None:
+    server, left = laboratory.server(max(VERSIONS)), "orphan-rows:public.c.p_id"
+    with lent(server, None) as model, lent(server, None) as database:
+        wanted = f"CREATE TABLE q (id text PRIMARY KEY, n integer); {WANTED}; ALTER TABLE p ADD q_id text REFERENCES q"
+        model.run(wanted)
+        database.run(
+            f"{wanted}; ALTER TABLE c DROP CONSTRAINT c_p_id_fkey; ALTER TABLE p DROP CONSTRAINT positive;"
+            f"ALTER TABLE q DROP CONSTRAINT q_pkey CASCADE; ALTER TABLE q ALTER id DROP NOT NULL; {broken}"
+        )
+        before = all_of(database)
+        with pytest.raises(NeedsPermission, match=r"rows of public\.c would follow, and its orphans stay by choice"):
+            fixer.apply(database.dsn, model.dsn, mode=mode, allow_hazards="all", skip=left)
+        assert differences(before, database) == []

@@ -123,10 +123,10 @@ class Mover:
 
         `after_those` is the condition for parents that will have gone by then; today's orphans `stand` at these places.
         """
-        parent = self.actual.tables.get(key.target)
-        if parent and parent.heirs:
-            told = f"others INHERIT from {key.target}"
-            raise RefusalError(f"{told}, and a reference to their rows is none to a row of it")
+        if (parent := self.actual.tables.get(key.target)) and parent.heirs:
+            raise RefusalError(f"others INHERIT from {key.target}, and a reference to their rows is none to one of it")
+        if after_those is not None and key.columns in self.actual.tables[key.table].kept_faults:
+            raise RefusalError(f"rows of {key.table} would follow, and its orphans stay by choice: settle those first")
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
         expects = expected(key, condition, after_those, self.actual, self.contract) or at_places(stand, condition)
