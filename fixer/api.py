@@ -83,7 +83,7 @@ def plan(
     _known(mode)
     with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
-        _, made = work.made(deep=deep, mode=mode, choice=Choice.of(skip, only))
+        _, made = work.made(deep=deep, mode=mode, choice=Choice(_listed(skip), _listed(only)))
         bounds.bound(made)
     return made
 
@@ -120,7 +120,7 @@ def apply(
     from fixer.runner.preflight import permit
 
     _known(mode)
-    allowed, choice = _listed(allow_hazards), Choice.of(skip, only)
+    allowed, choice = _listed(allow_hazards), Choice(_listed(skip), _listed(only))
     if plan and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: skip and only go without a plan.")
     with session(source, contract, schema=schema, scratch=scratch) as work:
@@ -189,8 +189,8 @@ def prove(
     from fixer.snapshots.rehearsal import prove as proved
 
     _known(mode)
-    choice = Choice.of(skip, only)
-    wish = Wish(mode, tuple(_listed(allow_hazards)), deep, choice, max_moved, sample, suite)
+    choice = Choice(_listed(skip), _listed(only))
+    wish = Wish(mode, _listed(allow_hazards), deep, choice, max_moved, sample, suite)
     with session(source, contract, schema=schema, scratch=scratch) as work:
         return proved(work, schema, wish, Scratch.of(scratch), plan, progress)
 
@@ -259,7 +259,7 @@ def _apart() -> float:
     return 0.1 + random.random() / 5
 
 
-def _ensured(work: Session, allowed: list[str], bounds: Bounds) -> Run | Report:
+def _ensured(work: Session, allowed: Iterable[str], bounds: Bounds) -> Run | Report:
     report = work.check()
     if report.ok:
         return report
@@ -275,8 +275,8 @@ def _known(mode: str) -> None:
         raise UsageError(f"There is no mode {mode!r}: say {' or '.join(MODES)}.")
 
 
-def _listed(hazards: Iterable[str] | str) -> list[str]:
-    return [hazards] if isinstance(hazards, str) else list(hazards)
+def _listed(names: Iterable[str] | str) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @contextmanager

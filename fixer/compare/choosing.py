@@ -166,11 +166,13 @@ def _cause(place: _Place, held: _Held) -> Finding | None:
 def _leaders(finding: Finding, future: Schema, contract: Contract) -> Iterator[_Place]:
     """Yield the columns of other tables by whose sequences, which are to come, those of a finding will count."""
     wanted = contract.tables.get(finding.table)
-    for name in columns_of(finding) if wanted and finding.slug in _NUMBERING else ():
-        column = wanted.columns.get(name) if wanted else None
-        like = leader_of(finding.table, column, future, contract) if column else None
-        comes = like and like.sequence and like.sequence not in future.sequences
-        if like and comes and not (future.tables[like.table].created or like.found.added):  # then it comes with these
+    if wanted is None or finding.slug not in _NUMBERING:
+        return
+    for column in (wanted.columns[name] for name in columns_of(finding) & wanted.columns.keys()):
+        like = leader_of(finding.table, column, future, contract)
+        if like is None or not like.sequence or like.sequence in future.sequences:
+            continue
+        if not (future.tables[like.table].created or like.found.added):  # else it comes with these
             yield like.table, like.found.name
 
 

@@ -121,8 +121,7 @@ def foresee(finding: Finding[Helper], actual: Schema, contract: Contract) -> Sch
     """Return the schema without the helper, if it is a shadow column or a check, which goes from heirs as well."""
     table, left = actual.tables[finding.table], finding.about
     if left.kind == "check":
-        parts = (each for each in actual.tables.values() if table.name in actual.wholes(each.name))
-        for each in (*parts, *actual.below(table.name)):
+        for each in actual.family(table.name):
             kept = tuple(check for check in each.checks if check.name != left.name)
             actual = actual.with_table(replace(each, checks=kept))
         return actual

@@ -28,12 +28,6 @@ class Choice:
     skip: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, skip: Iterable[str] | str, only: Iterable[str] | str) -> Choice:
-        """Return the choice of these names, each of which may be one alone."""
-        skipped, kept = ((each,) if isinstance(each, str) else tuple(each) for each in (skip, only))
-        return cls(skipped, kept)
-
     def leaves_out(self, finding: Finding) -> bool:
         """Return whether the finding is to be left as it is."""
         chosen = not self.only or any(names(each, finding) for each in self.only)

@@ -461,6 +461,13 @@ def test_lost_rights_hold_up_nothing_and_policies_hold_up_what_would_close_a_tab
         }
 
 
+def applied_but_for(skip: str, wanted: str, place: Path, database: Database, mode: str) -> tuple[Any, Any]:
+    """Apply a contract of SQL, but for what is skipped, then plan again; return how both ended."""
+    (place / "c.sql").write_text(wanted)
+    words = ("--mode", mode, "--contract", "c.sql", "--skip", skip, "--dsn", database.dsn)
+    return fixer(*APPLY, *words, cwd=place), fixer("plan", *words, cwd=place)
+
+
 HIDDEN = """
 CREATE DOMAIN pages AS integer;
 CREATE TABLE t (id serial PRIMARY KEY, a pages NOT NULL, twice numeric GENERATED ALWAYS AS (a * 2) STORED);
@@ -471,12 +478,9 @@ CREATE TABLE t (id serial PRIMARY KEY, a pages NOT NULL, twice numeric GENERATED
 def test_what_could_not_be_read_before_its_type_came_is_left_out_with_what_holds_it(
     laboratory: Laboratory, mode: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "t.sql").write_text(HIDDEN)
     with lent(laboratory.server(max(VERSIONS)), None) as database:
         database.run(f"{HIDDEN} INSERT INTO t (a) VALUES (1), (2); DROP DOMAIN pages CASCADE")
-        words = ("--contract", "t.sql", "--skip", "missing-column:public.t.a", "--dsn", database.dsn)
-        ended = fixer("apply", "--mode", mode, "--yes", *words, cwd=tmp_path)
-        plan = fixer("plan", "--mode", mode, *words, cwd=tmp_path)
+        ended, plan = applied_but_for("missing-column:public.t.a", HIDDEN, tmp_path, database, mode)
 
     assert ended.returncode == 1, ended.stderr
     assert "1 step done; what is left out breaks the contract" in ended.stdout
@@ -513,15 +517,13 @@ CREATE TABLE {} INSERT INTO p (n) VALUES (1); INSERT INTO below (n) VALUES (2);
 def test_what_counts_by_a_sequence_to_come_waits_for_it(
     laboratory: Laboratory, below: str, broken: str, mode: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "c.sql").write_text(COUNTED.format(below))
+    made = COUNTED.format(below)
     with lent(laboratory.server(max(VERSIONS)), None) as database:
-        database.run(f"{COUNTED.format(below)} DROP SEQUENCE p_id_seq CASCADE;")
+        database.run(f"{made} DROP SEQUENCE p_id_seq CASCADE;")
         if broken:
             database.run("ALTER TABLE p DROP CONSTRAINT p_pkey; ALTER TABLE p ALTER id DROP NOT NULL")
             database.run(f"ALTER TABLE below ALTER id DROP NOT NULL; {broken}")
-        words = ("--contract", "c.sql", "--skip", "missing-generator:public.p.id", "--dsn", database.dsn)
-        ended = fixer("apply", "--mode", mode, "--yes", "--allow-hazards", "all", *words, cwd=tmp_path)
-        plan = fixer("plan", "--mode", mode, *words, cwd=tmp_path)
+        ended, plan = applied_but_for("missing-generator:public.p.id", made, tmp_path, database, mode)
 
     assert ended.returncode == 1, ended.stderr
     assert "left out: missing-generator:public.below.id, it depends on missing-generator:public.p.id" in plan.stdout
@@ -532,12 +534,9 @@ def test_what_counts_by_the_sequence_of_a_table_to_come_waits_for_nothing(
     laboratory: Laboratory, mode: str, tmp_path: Path
 ) -> None:
     made = COUNTED.format("below () INHERITS (p);") + "CREATE TABLE k (id int PRIMARY KEY REFERENCES p);"
-    (tmp_path / "c.sql").write_text(made)
     with lent(laboratory.server(max(VERSIONS)), None) as database:
         database.run(f"{made} INSERT INTO k SELECT id FROM ONLY p; DROP TABLE p CASCADE")
-        words = ("--contract", "c.sql", "--skip", "orphan-rows:public.k.id", "--dsn", database.dsn)
-        ended = fixer("apply", "--mode", mode, "--yes", *words, cwd=tmp_path)
-        plan = fixer("plan", "--mode", mode, *words, cwd=tmp_path)
+        ended, plan = applied_but_for("orphan-rows:public.k.id", made, tmp_path, database, mode)
 
     assert "make below INHERIT from p" in ended.stdout, ended.stderr
     assert "missing-generator" not in ended.stdout + plan.stdout

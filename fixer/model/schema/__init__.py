@@ -210,9 +210,8 @@ class Schema:
     def with_nullable(self, table: QName, column: str) -> Schema:
         """Return this schema with a column that takes NULL, in its table and so in partitions and heirs."""
         schema = self
-        for each in self.tables.values():
-            below = table in self.wholes(each.name) or table in self.above(each.name)
-            if below and column in each.columns:
+        for each in self.family(table):
+            if column in each.columns:
                 schema = schema.with_table(each.with_column(replace(each.columns[column], not_null=False)))
         return schema
 
@@ -248,6 +247,11 @@ class Schema:
     def below(self, table: QName) -> Iterator[Table]:
         """Yield the tables that INHERIT from a table, down to the lowest."""
         yield from (each for name, each in self.tables.items() if each.parents and table in self.above(name))
+
+    def family(self, table: QName) -> Iterator[Table]:
+        """Yield a table, its partitions and its heirs, down to the lowest."""
+        yield from (each for name, each in self.tables.items() if table in self.wholes(name))
+        yield from self.below(table)
 
     def with_renamed_table(self, old: QName, new: QName) -> Schema:
         """Return this schema with a table renamed, in heirs, partitions, foreign keys and sequences too."""

@@ -43,10 +43,13 @@ def renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
         else c
         for c in each.checks
     )
-    parted = respelt(each.parted_by, old, new)
-    renamed = replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys, parted_by=parted)
     return replace(
-        renamed,
+        each,
+        columns=columns,
+        indexes=indexes,
+        checks=checks,
+        foreign_keys=keys,
+        parted_by=respelt(each.parted_by, old, new),
         unproved={names.get(column, column): said for column, said in each.unproved.items()},
         uninherited={names.get(column, column): said for column, said in each.uninherited.items()},
         unproved_below={names.get(column, column): said for column, said in each.unproved_below.items()},

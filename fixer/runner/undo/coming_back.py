@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fixer.connect.settings import ASLEEP, AWAKE
@@ -79,15 +79,14 @@ def bring_back(
         key.key: orphaned(session, past, past.then, key) for key in made if _has_orphans(session, past, key, returned)
     }
     apart |= {key.key: _repeated(past.then, key) for key in made if _has_repeats(session, past, key)}
-    alone = _with_heirs(session, {key.of for key in made if key.detail["type"] == "p"})
+    alone = _above_heirs(session, [key for key in made if key.detail["type"] == "p"])
     for title, statement in created(now, _without(then, wholes, apart), past.left, alone):
         session.progress(title)
         session.do(statement, title)
     for whole in wholes:
         _hold_again(session, whole)
     for place, broken in apart.items():
-        key = past.then.items[place]
-        _add_beside(session, past, key, broken, only=key.detail["type"] == "p" and key.of in alone)
+        _add_beside(session, past, past.then.items[place], broken, only=place in alone)
     below = triggers_below(session, sorted(past.written)) if awake else {}
     for (table, trigger), enabled in awake.items():
         if below.get((table, trigger), enabled) != enabled:
@@ -112,18 +111,19 @@ def drop_bases(session: Session, past: Past) -> None:
         session.do(statement, title)
 
 
-def _with_heirs(session: Session, tables: set[int]) -> frozenset[int]:
-    """Return those of these tables from which others INHERIT, where a primary key sets NOT NULL in heirs: up to 17.
+def _above_heirs(session: Session, keys: Sequence[Item]) -> frozenset[Key]:
+    """Return those of these primary keys that would set NOT NULL in tables that INHERIT from theirs: up to 17.
 
     There heirs may do without, and have it back as they had it.
     """
-    if not tables or session.cursor.connection.server_version >= 180000:
+    if not keys or session.cursor.connection.server_version >= 180000:
         return frozenset()
     named = (
         "SELECT oid::bigint FROM pg_catalog.pg_class WHERE relhassubclass AND relkind = 'r' AND oid = ANY (%s::oid[])"
     )
-    session.cursor.execute(named, (sorted(tables),))
-    return frozenset(oid for (oid,) in session.cursor.fetchall())
+    session.cursor.execute(named, (sorted({key.of for key in keys}),))
+    above = {oid for (oid,) in session.cursor.fetchall()}
+    return frozenset(key.key for key in keys if key.of in above)
 
 
 def _see_that_it_is_empty(session: Session, table: QName) -> None:

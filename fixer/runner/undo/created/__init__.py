@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.table import QName
-from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.undo.created.bases import domains
 from fixer.runner.undo.dropped import changed
 from fixer.runner.undo.facts import (
@@ -47,10 +47,10 @@ def _rename(old: str, new: str) -> Composable:
     return SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
 
 
-def created(now: Definitions, then: Definitions, made: Definitions, alone: Collection[int]) -> Iterator[Titled]:
+def created(now: Definitions, then: Definitions, made: Definitions, alone: Collection[Key]) -> Iterator[Titled]:
     """Yield the statements that restore everything else and drop tables that are not in `then`.
 
-    `made` is what the run left. `alone` are the tables whose primary key sets no NOT NULL in their heirs.
+    `made` is what the run left. `alone` are the primary keys that set no NOT NULL in heirs.
     """
     yield from _tables(now, then)
     yield from domains(now, then, made)
@@ -117,7 +117,7 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             yield f"bring the column {column.name} back", alter(then, column.of, SQL(", ").join(actions))
 
 
-def _constraints(now: Definitions, then: Definitions, alone: Collection[int]) -> Iterator[Titled]:
+def _constraints(now: Definitions, then: Definitions, alone: Collection[Key]) -> Iterator[Titled]:
     """Yield the statements that add constraints and indexes; foreign keys come last, because they need unique ones.
 
     What others made since is left alone, even if a changed type makes its definition read differently.
@@ -133,7 +133,7 @@ def _constraints(now: Definitions, then: Definitions, alone: Collection[int]) ->
     own = [key for key in lacking if key.detail["type"] != "f"]
     for key in sorted(own, key=lambda key: order.get(key.detail["type"], 4)):
         if not (key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in named):
-            yield from constraint(then, key, only=key.detail["type"] == "p" and key.of in alone)
+            yield from constraint(then, key, only=key.key in alone)
     for lost in (i for i in then.of_kind("index") if i.key not in now.items):
         yield from index(then, lost)
     yield from _sampled(now, then)
