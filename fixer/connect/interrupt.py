@@ -33,6 +33,7 @@ class _Heard:
     listens = False
     waits = False  # for a server, so that Ctrl-C need not be raised to be heard
     held = False
+    unheeded = False  # a Ctrl-C came while it was held back, and no statement was cancelled for it
     until: float | None = None  # when it no longer waits for a server, once there was a Ctrl-C
 
 
@@ -46,6 +47,8 @@ def listen() -> None:
 
 def _hear(_: int, __: FrameType | None) -> None:
     now = time.monotonic()
+    if _Heard.until is None:
+        _Heard.unheeded = _Heard.held and not _Heard.waits
     _Heard.until = now + PATIENCE if _Heard.until is None else now
     if not (_Heard.held or _Heard.waits):
         raise KeyboardInterrupt
@@ -58,7 +61,7 @@ def held() -> Iterator[None]:
     try:
         yield
     finally:
-        _Heard.held = before
+        _Heard.held, _Heard.unheeded = before, False
 
 
 @contextmanager
@@ -135,14 +138,14 @@ def _wait(connection: Connection) -> None:
         while not _is_done(connection, None):
             pass
         return
-    before, cancelled, _Heard.waits = was_heard(), False, True
+    before, cancelled, _Heard.waits = was_heard() and not _Heard.unheeded, False, True
     try:
         with ExitStack() as until_then:
             while not _is_answered(connection, cancelled=cancelled):
                 if _is_over() or (was_heard() and not _is_built(connection)):
                     raise KeyboardInterrupt
                 if was_heard() and not (before or cancelled):
-                    cancelled = True
+                    cancelled, _Heard.unheeded = True, False
                     until_then.enter_context(_cancelling(connection))
     finally:
         _Heard.waits = False

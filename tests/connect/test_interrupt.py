@@ -29,6 +29,24 @@ print("imports", flush=True)
 time.sleep(60)
 """
 
+EARLY = """
+import os, signal, sys
+import psycopg2
+from fixer.connect import interrupt
+interrupt.listen()
+connection = interrupt.connect(dsn=sys.argv[1])
+connection.autocommit = True
+cursor = connection.cursor()
+try:
+    with interrupt.held():
+        os.kill(os.getpid(), signal.SIGINT)
+        cursor.execute("SELECT pg_sleep(60)")
+except psycopg2.errors.QueryCanceled:
+    print("cancelled")
+cursor.execute("SELECT 1")
+print("goes on")
+"""
+
 
 @contextmanager
 def mute() -> Iterator[int]:
@@ -224,7 +242,10 @@ def slow_commit(database: Database, *, stubborn: bool = False) -> None:
 
 
 def is_at(database: Database, event: str) -> bool:
-    query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pgmend' AND wait_event = '{}'"
+    query = (
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'pgmend' AND wait_event = '{}'"
+        " AND datname = current_database()"
+    )
     return bool(database.ask(query.format(event)))
 
 
@@ -259,6 +280,13 @@ def test_an_interrupt_that_comes_too_late_for_the_commit_is_none(broken: Databas
     assert "Run 1: " in out
     assert process.returncode == 0
     assert broken.ask("SELECT finished_at IS NOT NULL FROM fixer_journal.run")
+
+
+def test_an_interrupt_just_before_the_server_is_waited_for_cancels_the_commit(broken: Database) -> None:
+    words = [sys.executable, "-c", EARLY, broken.dsn]
+    ended = subprocess.run(words, env={**CLEAN, "PYTHONPATH": str(HOUSE)}, capture_output=True, text=True, timeout=60)
+
+    assert (ended.stdout.split("\n"), ended.stderr) == (["cancelled", "goes on", ""], "")
 
 
 def test_a_commit_that_is_not_answered_is_said_to_be_unknown(own: Database) -> None:

@@ -97,7 +97,10 @@ def test_a_foreign_key_is_proved_while_others_write(broken: Database) -> None:
         "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
     process = begun(*APPLY, "--dsn", broken.dsn)
-    query = "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'VALIDATE CONSTRAINT' AND wait_event = 'PgSleep'"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'VALIDATE CONSTRAINT' AND wait_event = 'PgSleep'"
+        " AND datname = current_database()"
+    )
     wait_for(lambda: broken.ask(query) or process.poll() is not None)
     held = locks(broken)
     passed = [writes(broken), writes(broken, "UPDATE paper_trades SET user_id = 3 WHERE id = 5")]

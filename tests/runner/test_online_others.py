@@ -88,7 +88,10 @@ def dozing(database: Database, query: str, seconds: float) -> Begun:
         "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
     process = begun(*APPLY, "--dsn", database.dsn)
-    asleep = f"SELECT count(*) FROM pg_stat_activity WHERE query ~ '{query}' AND wait_event = 'PgSleep'"
+    asleep = (
+        f"SELECT count(*) FROM pg_stat_activity WHERE query ~ '{query}' AND wait_event = 'PgSleep'"
+        " AND datname = current_database()"
+    )
     wait_for(lambda: database.ask(asleep) or process.poll() is not None)
     return process
 
