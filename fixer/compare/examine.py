@@ -103,10 +103,11 @@ def _foreseen(cursor: Cursor, found: Comparison) -> Comparison:
     """Return the comparison with what its repairs come upon: types that do not go, and rows that they write."""
     if not found.every:  # as mostly; what looks ahead takes a while to import
         return found
+    from fixer.compare.headroom import with_headroom
     from fixer.compare.moved import counted
     from fixer.compare.trying import tried
 
-    return counted(cursor, tried(cursor, found))
+    return counted(cursor, with_headroom(cursor, tried(cursor, found)))
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

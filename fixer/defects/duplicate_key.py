@@ -5,6 +5,7 @@ Cure: the oldest row keeps the key and the references to it (see duplicate-value
 the one that is stored first (by ctid); the others get new numbers, or a UUID where the contract's default makes one.
 If nothing makes new keys, the others go to quarantine; rows that reference them by another key are treated like orphans
 (see orphan-rows). Then a row that goes for another fault, such as an orphan, is not the one that stays if another can.
+If the key has too few numbers left for them, a person decides.
 Hint: `oldest_by` on the table names the column that tells which of the rows is the oldest.
 """
 
@@ -237,6 +238,14 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
         contract=staff,
         setup=STAFF,
+    ),
+    Specimen(
+        "more rows than there are numbers left",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; INSERT INTO reviews VALUES (2147483646, 1);"
+        "INSERT INTO reviews SELECT id, book_id, 'another ' || id FROM reviews WHERE id IN (2, 3)",
+        rows=2,
+        manual=True,
+        also=frozenset({"missing-primary-key", "sequence-behind"}),
     ),
 )
 NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)

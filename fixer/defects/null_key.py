@@ -3,7 +3,7 @@
 Costs: the primary key cannot be added, and nothing can reference these rows.
 Cure: give them new numbers, clear of all that references hold; nothing can have referenced NULL. Where the contract's
 default makes a value for each row, such as gen_random_uuid(), they get that. If the contract has neither, move them to
-quarantine.
+quarantine. If the key has too few numbers left for them, a person decides.
 """
 
 from __future__ import annotations
@@ -226,6 +226,14 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
         contract=tenancy,
         setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "more rows than there are numbers left",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ALTER COLUMN id DROP NOT NULL;"
+        "UPDATE reviews SET id = NULL WHERE id IN (5, 6); UPDATE reviews SET id = 2147483646 WHERE id = 7",
+        rows=2,
+        manual=True,
+        also=frozenset({"missing-primary-key", "sequence-behind"}),
     ),
 )
 NEAR_MISSES = (Specimen("NULL in another column", "UPDATE reviews SET body = NULL WHERE id = 5"),)

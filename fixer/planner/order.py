@@ -12,7 +12,7 @@ from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema.code import ranks as code_ranks
-from fixer.model.step import Alike, Phase, Room, Step
+from fixer.model.step import Alike, Phase, Step
 from fixer.model.table import QName
 from fixer.planner.merging import merged
 from fixer.planner.publications import identified
@@ -108,7 +108,7 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
             earlier = seen.pop(key, step)
             kept = step if step.effect.rows >= earlier.effect.rows else earlier
             if step.room and earlier.room and earlier is not step:
-                room = Room(step.room.rows + earlier.room.rows, step.room.statement)
+                room = replace(step.room, rows=step.room.rows + earlier.room.rows)
                 kept = replace(kept, room=room, sql=room.statement(room.rows))
             if step.effect.moves or (step.effect.changes and step.expects and not step.room):
                 kept = _for_all(kept, step, moved.setdefault(key, {}))

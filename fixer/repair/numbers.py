@@ -47,8 +47,10 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> P
     return step.online_as((replace(step, sql=further, lock=OF_SEQUENCE),))
 
 
-def anchor(table: QName, column: str, generator: Composable, held: Held, *, rows: int) -> Part:
+def anchor(table: QName, column: str, generator: Composable | None, held: Held, *, rows: int) -> Part:
     """Return the step that finds numbers of a sequence for so many rows, none of which a dangling reference holds.
+
+    Without a `generator`, a function numbers them.
 
     After it, a rollback also takes back the numbers drawn. nextval alone survives a rollback, but RESTART, even at the
     same number, gives the sequence new storage in this transaction. Online, nothing is rolled back as a whole.
@@ -59,10 +61,10 @@ def anchor(table: QName, column: str, generator: Composable, held: Held, *, rows
 
     def block(rows: int, *, anchored: bool) -> q.Block:
         room = _room(table, column, held, rows)
-        return _moved_on(table, column, generator, SQL("NULL"), room, anchored=anchored)
+        return _moved_on(table, column, generator or SQL("NULL"), SQL("NULL"), room, anchored=anchored)
 
     fixed, loose = partial(block, anchored=True), partial(block, anchored=False)
-    step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed))
+    step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed, column if generator else ""))
     lightly = replace(step, sql=loose(rows), room=Room(rows, loose), lock=OF_SEQUENCE)
     return step.online_as((lightly,) if held else ())
 

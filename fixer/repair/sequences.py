@@ -184,7 +184,12 @@ def end_of(column: Column, there: Column, like: Sequence | None) -> tuple[int, i
     """Return the last number that a new sequence may give to a column, and by how much it counts."""
     types = (column.type, there.type)
     counter = fresh(QName("", ""), _widest(*types, *([like.type] if like else ())), like, column.type)
-    return last_number(counter, like, MAXIMA[_widest(*types)]), counter.increment
+    return last_number(counter, like, widest_number(*types)), counter.increment
+
+
+def widest_number(*types: str) -> int:
+    """Return the largest number of the widest of these types."""
+    return MAXIMA[_widest(*types)]
 
 
 def choose(
@@ -198,7 +203,7 @@ def choose(
     column, there = wanted_column.name, actual.tables.get(table)
     owner = there.owner if there else owner or actual.maker
     found = there.columns.get(column) if there else None
-    end = MAXIMA[_widest(wanted_column.type, *([found.type] if found else ()))]
+    end = widest_number(wanted_column.type, *([found.type] if found else ()))
     wanted = wanted_column.sequence or QName(table.schema, f"{table.name}_{column}_seq")
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):

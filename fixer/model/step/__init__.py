@@ -128,10 +128,14 @@ class Batches(Generic[S]):
 
 @dataclass(frozen=True)
 class Room:
-    """How many new numbers a step reserves, and its statement for any count: merged steps add up their counts."""
+    """How many new numbers a step reserves, and its statement for any count: merged steps add up their counts.
+
+    `column` is the one that a sequence numbers; it is empty where a function does.
+    """
 
     rows: int
     statement: Callable[[int], Composable]
+    column: str = ""
 
 
 Refusing = tuple[str, Callable[[], Composable]]  # why, and what makes the SELECT whether that is so today

@@ -47,7 +47,7 @@ def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, co
 
     def room(rows: int) -> Part:
         aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
-        return anchor(table, column, counted, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
+        return anchor(table, column, generator, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
 
     return Numbers(value, SET_ASIDE if given and not by_itself else value, room)
 
