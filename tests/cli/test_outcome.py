@@ -74,7 +74,7 @@ def test_no_command_takes_a_bug_for_findings(broken: Database, tmp_path: Path, w
 
 def test_a_traceback_that_cannot_be_kept_is_no_further_failure(healthy: Database, tmp_path: Path) -> None:
     models(tmp_path, bug("fixer.compare.examine.compare", "raise KeyError('v')"))
-    nowhere = {"XDG_STATE_HOME": "/proc/nowhere", "TMPDIR": "/proc/nowhere", "HOME": "/proc"}
+    nowhere = dict.fromkeys(("XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR"), "/proc/nowhere") | {"HOME": "/proc"}
     words = ("check", *CONTRACT, "--log-file", "/dev/full", "--dsn", healthy.dsn)
     ended = fixer(*words, cwd=tmp_path, env=nowhere)
 
