@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import psycopg2
@@ -13,15 +13,44 @@ from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.step import refuse
 from fixer.model.table import QName
+from fixer.model.values import dataclass
 from fixer.repair.columns import counter_of
 from fixer.repair.numbers import last_number
 from fixer.repair.rows import counted
 from fixer.repair.sequences import end_of, widest_number
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 _Place = tuple[QName, str]  # a column
-_HIGHEST = "SELECT {}({}::bigint) FROM {}"
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """By what a column counts once the plan is done: its last number, the distance, and the one given last, if any."""
+
+    place: _Place
+    end: int
+    pace: int
+    given: int | None
+    asks: Composable  # the SELECT for the last number that a row has
+
+    def short(self, rows: int, held: int | None) -> str | None:
+        """Return why it has not so many numbers left, where rows hold up to `held`; None if it has.
+
+        One has to be left for what is inserted next.
+        """
+        last = max((each * self.pace for each in (held, self.given) if each is not None), default=None)
+        if last is None:
+            return None
+        left = max(0, (self.end * self.pace - last) // self.pace**2)
+        if rows < left:
+            return None
+        (table, column), side = self.place, "highest" if self.pace > 0 else "lowest"
+        return (
+            f"{counted(rows)} should get new numbers, and {table.name}.{column} has {left} left up to {self.end}, one"
+            " of them for what is inserted next: give it a wider type, here and in the contract, or its"
+            f" {side} rows other numbers"
+        )
 
 
 def with_headroom(cursor: Cursor, comparison: Comparison) -> Comparison:
@@ -31,8 +60,11 @@ def with_headroom(cursor: Cursor, comparison: Comparison) -> Comparison:
     """
     needed = Counter[_Place]()
     for finding in comparison.every:
-        needed.update(dict(_needed(finding)))
-    refusals = {place: why for place in needed if (why := _short(cursor, place, needed[place], comparison))}
+        for place, rows in _needed(finding):
+            needed[place] += rows
+    counters = [each for place in needed if (each := _counter(place, comparison))]
+    held = _answers(cursor, [each.asks for each in counters])
+    refusals = {c.place: why for c, last in zip(counters, held, strict=True) if (why := c.short(needed[c.place], last))}
     if not refusals:
         return comparison
 
@@ -53,34 +85,34 @@ def _needed(finding: Finding) -> Iterator[tuple[_Place, int]]:
             yield (step.table, step.room.column), step.room.rows
 
 
-def _short(cursor: Cursor, place: _Place, rows: int, comparison: Comparison) -> str | None:
-    """Return why a column has not so many numbers left; None if it has them, or if that cannot be told."""
-    table, column = comparison.future.tables[place[0]], comparison.contract.tables[place[0]].columns[place[1]]
+def _counter(place: _Place, comparison: Comparison) -> _Counter | None:
+    """Return by what a column counts; None where it is to come, with its rows."""
+    table, column = comparison.future.tables.get(place[0]), comparison.contract.tables[place[0]].columns[place[1]]
+    if table is None or table.created or place[1] not in table.columns:
+        return None
     found, model = table.columns[place[1]], counter_of(column, comparison.contract)
     sequence = comparison.future.sequences.get(found.sequence) if found.sequence else None
     end, pace = end_of(column, found, model)
     if sequence:
         end, pace = last_number(sequence, model, widest_number(column.type, found.type)), sequence.increment
-    question = SQL(_HIGHEST).format(SQL("max" if pace > 0 else "min"), q.column(place[1]), q.rows_of(table))
+    given = sequence.last_value if sequence and not sequence.created else None
+    last, rows = SQL("max" if pace > 0 else "min"), q.rows_of(table)
+    asks = SQL("SELECT {}({}::bigint) FROM {}").format(last, q.column(place[1]), rows)
+    return _Counter(place, end, pace, given, asks)
+
+
+def _answers(cursor: Cursor, questions: Sequence[Composable]) -> list[int | None]:
+    """Return what each question finds, all in one statement; None if its rows hold what is no number yet."""
+    if not questions:
+        return []
     cursor.execute("SAVEPOINT pgmend_headroom")
     try:
-        cursor.execute(question)
-        (last,) = cursor.fetchone() or (None,)
+        cursor.execute(SQL("SELECT {}").format(SQL(", ").join(SQL("({})").format(each) for each in questions)))
+        found = [*(cursor.fetchone() or ())]
     except psycopg2.OperationalError:
         raise
-    except psycopg2.Error:  # a number that is none yet
+    except psycopg2.Error:
         cursor.execute("ROLLBACK TO SAVEPOINT pgmend_headroom; RELEASE SAVEPOINT pgmend_headroom")
-        return None
+        return [None] if len(questions) == 1 else [each for one in questions for each in _answers(cursor, [one])]
     cursor.execute("RELEASE SAVEPOINT pgmend_headroom")
-    given = sequence.last_value if sequence and not sequence.created else None
-    last = max((each * pace for each in (last, given) if each is not None), default=None)
-    if last is None:
-        return None
-    left = max(0, (end * pace - last) // pace**2)
-    if rows < left:  # once it gave the last one, no row could be inserted
-        return None
-    name, side = f"{place[0].name}.{place[1]}", "highest" if pace > 0 else "lowest"
-    return (
-        f"{counted(rows)} should get new numbers, and {name} has {left} left up to {end}, one of them for what is"
-        f" inserted next: give it a wider type, here and in the contract, or its {side} rows other numbers"
-    )
+    return found
