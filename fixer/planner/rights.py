@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from fixer.model.expression import quoted
-from fixer.model.expression.names import names_in, reached
+from fixer.model.expression.names import Names, names_in, reached
 from fixer.model.plan import Plan, PlannedStep
 from fixer.model.schema import Schema, Session, Shut
 from fixer.model.step import APART, Hazard, Lock
@@ -26,7 +26,9 @@ def lacking(
     `shut` is what it may not use, `places` are the tables of ours that a run writes.
     """
     needed = dict.fromkeys(f"{each};" for each in (*_of_tables(actual, plan, session), *_journal(places, session)))
-    needed |= {f"{each.opening(session.role)};": None for each in shut if any(_uses(plan, each))}
+    if shut := [*shut]:
+        named = [(step, reached(f"{step.sql}\n{step.batches.batch or ''}")) for step in plan.steps]
+        needed |= {f"{each.opening(session.role)};": None for each in shut if any(_uses(named, each))}
     if needed:
         grants = "\n  ".join(needed)
         yield f"The role {session.role} lacks rights for this plan; their owner may say:\n  {grants}\n"
@@ -63,17 +65,17 @@ def _journal(places: Collection[QName], session: Session) -> Iterator[str]:
 # --- what statements call and name
 
 
-def _uses(plan: Plan, shut: Shut) -> Iterator[bool]:
-    """Yield whether each step cannot do without this function, sequence, type or schema."""
-    filled = {step.table for step in plan.steps if step.effect.inserts}
-    for step in plan.steps:
+def _uses(steps: Collection[tuple[PlannedStep, Names]], shut: Shut) -> Iterator[bool]:
+    """Yield whether each step, given with what it names, cannot do without this function, sequence, type or schema."""
+    filled = {step.table for step, _ in steps if step.effect.inserts}
+    for step, named in steps:
         evaluates = step.phase not in KEEPING or (step.phase not in APART and step.table in filled)
-        yield _names(step, shut, evaluates=evaluates) or any(_gives(step, *part) for part in shut.parts)
+        yield _names(step, named, shut, evaluates=evaluates) or any(_gives(step, *part) for part in shut.parts)
 
 
-def _names(step: PlannedStep, shut: Shut, *, evaluates: bool) -> bool:
+def _names(step: PlannedStep, named: Names, shut: Shut, *, evaluates: bool) -> bool:
     """Return whether a step names it where its right is asked for: what is only kept in a default is not called yet."""
-    for how, name in reached(f"{step.sql}\n{step.batches.batch or ''}"):
+    for how, name in named:
         here = {each for each, called in shut.names if called == name}
         if "any" in here or ("type" in here and how == "other" and step.phase not in APART):
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from fixer.model.expression.patterns import pattern
 
@@ -69,7 +69,10 @@ def sequences_in(expression: str) -> list[tuple[str, ...]]:
 _CALLED = pattern(r"\bnextval\(\(*'((?:[^']|'')+)'(?:::text)?\)*(?:::regclass)?\)", re.IGNORECASE)
 
 
-def reached(statement: str) -> set[tuple[str, tuple[str, str]]]:
+Names = Set[tuple[str, tuple[str, str]]]  # by schema and name, each after what it is taken for
+
+
+def reached(statement: str) -> Names:
     """Return what a statement names in full, by schema and name, each after what it is taken for.
 
     That is a function, an operator, or another: a type, a table, a column. Bodies of functions count as texts.
