@@ -81,7 +81,7 @@ def test_rows_of_two_kinds_need_room_together(laboratory: Laboratory, mode: str)
 def test_where_there_is_no_room_nothing_is_numbered(laboratory: Laboratory, mode: str) -> None:
     with laboratory.database(18) as case:
         case.break_(
-            f"{TWICE} UPDATE reviews SET book_id = 2147483646 WHERE id = 1; SELECT setval('books_id_seq', 2147483644)"
+            f"{TWICE} UPDATE reviews SET book_id = 2147483646 WHERE id = 1; SELECT setval('books_id_seq', 2147483643)"
         )
         with pytest.raises(ApplyFailed, match=r"no room for 3 new numbers of books\.id"):
             case.apply(mode=mode, allow_hazards="all")
