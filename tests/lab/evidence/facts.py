@@ -136,7 +136,8 @@ class _Reader:
             facts.checks.add(expression(words))
 
     def index(self, unique: str | None, table: str, definition: str) -> None:
-        words = expression(definition, parentheses=True)
+        # Over a domain, a column was cast to its base type, in parentheses of its own.
+        words = re.sub(r'\(\(("(?:[^"]|"")*"|\w+)\)\)', r"(\1)", expression(definition, parentheses=True))
         if unique and (match := re.fullmatch(r"btree \(([^()]*)\)", words)):
             self.tables[table].uniques.add((tuple(_split(match[1])), ""))
         self.tables[table].indexes.add(f"{unique or ''}{words}")
