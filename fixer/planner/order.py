@@ -116,14 +116,28 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
             if key not in past:  # what comes between two of its kind follows the first
                 leads.setdefault(key, {}).update(dict.fromkeys(lead for lead in past if lead[0] is step.phase))
             past += [key] if step.effect.writes_rows else []
-    done, told = set[Alike](), set[Alike]()
-    for key, step in sorted(seen.items(), key=lambda item: item[1].phase):
+    told = set[Alike]()
+    for each in _led([*sorted(seen.items(), key=lambda item: item[1].phase)], leads):
+        # Of a step that is repeated, the first is announced with all its rows.
+        yield announcing(seen[each], 0) if each in told and seen[each].effect.moves else seen[each]
+        told.add(each)
+
+
+def _led(steps: Iterable[tuple[Alike, Step]], leads: Mapping[Alike, Iterable[Alike]]) -> list[Alike]:
+    """Return the order of steps, those that move rows after their leads; nothing comes between joint ones.
+
+    Rows of a circle are copied first and deleted by the last step of these, in one transaction.
+    """
+    order, joint, done = list[Alike](), 0, set[Alike]()  # `joint` is how many at the end share a transaction
+    for key, step in steps:
         ahead = [lead for lead in leads[key] if lead not in done and step.effect.moves]
-        for each in (*ahead, key):
-            # Of a step that is repeated, the first is announced with all its rows.
-            yield announcing(seen[each], 0) if each in told and seen[each].effect.moves else seen[each]
-            told.add(each)
+        joins = step.effect.jointly and step.effect.moves
+        place = len(order) - joint if joins else len(order)
+        order[place:place] = ahead
+        order.append(key)
+        joint = joint + 1 if joins else 0
         done.add(key)
+    return order
 
 
 def _for_all(kept: Step, step: Step, rows: dict[str, int]) -> Step:

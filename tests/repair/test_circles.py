@@ -148,3 +148,53 @@ def test_no_step_parts_those_that_share_a_transaction(laboratory: Laboratory) ->
 
         assert len(places) == 2
         assert places[1] == places[0] + 1
+
+
+def rounds() -> MetaData:
+    """Return a contract of orders that name their best line, and of lines, which belong to an order and hint at one."""
+    metadata = MetaData()
+    best = ForeignKey("lines.id", use_alter=True, name="best_of")
+    Table(
+        "orders",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("best_id", Integer, best),
+        Column("n", Integer, unique=True),
+    )
+    Table(
+        "lines",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("hint_id", Integer, ForeignKey("orders.id"), info={"orphans": "null"}),
+        Column("order_id", Integer, ForeignKey("orders.id"), nullable=False, info={"orphans": "quarantine"}),
+    )
+    return metadata
+
+
+BOUND = (
+    "INSERT INTO orders (id, n) VALUES (1, 1), (2, 2), (3, 3), (4, 4);"
+    "INSERT INTO lines VALUES (1, 1, 1), (2, NULL, 2), (6, NULL, 3); UPDATE orders SET best_id = 2"
+)
+UNBOUND = (
+    "ALTER TABLE orders DROP CONSTRAINT best_of; ALTER TABLE lines DROP CONSTRAINT lines_hint_id_fkey,"
+    " DROP CONSTRAINT lines_order_id_fkey; ALTER TABLE lines DROP CONSTRAINT lines_pkey;"
+    "ALTER TABLE orders DROP CONSTRAINT orders_pkey, DROP CONSTRAINT orders_n_key;"
+    "UPDATE lines SET order_id = 9 WHERE id = 6; UPDATE orders SET n = 2 WHERE id = 4"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_comes_between_the_copies_of_a_circle_and_its_end(laboratory: Laboratory, mode: str) -> None:
+    """What empties a reference of the same rows is repeated before the circle, and not within it."""
+    with laboratory.database(18, Specimen("rounds", "", contract=rounds, setup=BOUND)) as case:
+        case.break_(UNBOUND)
+        database = Database(case.server, case.name)
+        before, plan = all_of(database), case.plan(mode=mode)
+        joint = [place for place, step in enumerate(plan.steps) if step.effect.jointly]
+        run = case.apply(mode=mode, allow_hazards="all")
+
+        assert joint == list(range(joint[0], joint[-1] + 1))
+        assert moved(run) == {"lines": 1, "orders": 1}
+        assert reasons(database, "lines") == [("6", "its order_id points at no row of orders")]
+        fixer.undo(case.connection, run.run or 0)
+        assert differences(before, database) == []
