@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -33,6 +34,9 @@ from fixer.sql.conversions import conversion
 from fixer.sql.conversions.further import Conversion
 from fixer.sql.types import family, fits
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 SLUG = "divided-column"
 POINT = 4
 STAGE = Stage.COPIES
@@ -52,7 +56,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[DividedColumn
             legacy = [n for n in hints.legacy_names if n in table.columns and n not in wanted.columns]
             if column in table.columns and legacy:
                 old = table.columns[legacy[0]]
-                about = DividedColumn(table.name, column, old, _way(old, wanted.columns[column], hints))
+                about = DividedColumn(table.name, column, old, _way(old, table, wanted.columns[column], hints))
                 for finding, where in _divided(about):
                     yield replace(finding, asks=partial(rows_where, actual, table.name, where))
                 yield from _refused(about, table, actual, contract)
@@ -96,8 +100,11 @@ def _refused(
         yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why, aspect=what)
 
 
-def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
+def _way(legacy: Column, table: Table, wanted: Column, hints: ColumnHints) -> Conversion | str:
     """Return how to convert a value of the legacy column for the other, or why that is impossible."""
+    found = table.columns[wanted.name]  # as the plan so far leaves it
+    if family(found.base or found.type) != family(wanted.type):
+        return f"{wanted.name} is {found.type}: let it become {wanted.type} first"
     if fits(wanted.type, legacy.type):
         copied = SQL("{}::{}").format(q.column(legacy.name), SQL(wanted.full_type))
         return Conversion(wanted.type, SQL("true"), copied, home=wanted.home)
@@ -131,6 +138,16 @@ def foresee(finding: Finding[DividedColumn], actual: Schema, contract: Contract)
     return actual.with_table(table.with_column(replace(column, now=copied)))
 
 
+def films() -> sa.MetaData:
+    """Return a contract of lengths that no text can be converted to safely."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    length = sa.Column("length", sa.Interval, info={"legacy_names": ["span"]})
+    sa.Table("films", metadata, sa.Column("id", sa.Integer, primary_key=True), length)
+    return metadata
+
+
 SPECIMENS = (
     Specimen(
         "only the legacy column holds a value",
@@ -162,6 +179,16 @@ SPECIMENS = (
         hazards=frozenset({"rewrites-values"}),
         rows=2,
         also=frozenset({"missing-not-null"}),
+    ),
+    Specimen(
+        "the other has a type that only a person can convert",
+        "ALTER TABLE films ADD COLUMN span interval; UPDATE films SET span = length, length = NULL WHERE id = 2;"
+        "ALTER TABLE films ALTER length TYPE text",
+        rows=1,
+        manual=True,
+        also=frozenset({"wrong-type"}),
+        contract=films,
+        setup="INSERT INTO films (length) VALUES ('1 h'), ('2 h')",
     ),
 )
 NEAR_MISSES = (
