@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.step import refuse
-from fixer.model.table import QName
+from fixer.model.table import Check, QName
 from fixer.model.values import dataclass
 from fixer.repair.columns import counter_of
+from fixer.repair.constraints.checks import spelt
 from fixer.repair.numbers import last_number
 from fixer.repair.rows import counted
 from fixer.repair.sequences import end_of, widest_number
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 _Place = tuple[QName, str]  # a column
+_PLAIN = pattern(r'[\w\s"<>=()+*/%-]+')
+_CALL = pattern(r'(?!\b(?:AND|OR|NOT|CHECK)\b)(?:\b\w+|")\s*\(')
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,32 @@ class _Counter:
     pace: int
     given: int | None
     asks: Composable  # the SELECT for the last number that a row has
+    type: str
+    checks: tuple[Check, ...]  # of its table, that bind nothing else
+
+    def last(self, held: int | None) -> int | None:
+        """Return the last number that was given, or that rows have, which hold up to `held`; None if there is none."""
+        numbers = [each for each in (held, self.given) if each is not None]
+        return (max if self.pace > 0 else min)(numbers) if numbers else None
+
+    def refusing(self, rows: int, held: int | None) -> Iterator[tuple[Check, Composable]]:
+        """Yield each check that may refuse the new numbers, with the SELECT whether it does, of the first or last."""
+        if self.checks and (last := self.last(held)) is not None:
+            first, of = last + self.pace, SQL("{}::{}")
+            for check, number in product(self.checks, {first, first + (rows - 1) * self.pace}):
+                cell = of.format(Literal(number), SQL(self.type))
+                row = SQL("(SELECT {} AS {}) AS t").format(cell, Identifier(self.place[1]))
+                said = SQL(check.expression.removeprefix("CHECK "))
+                yield check, SQL("SELECT ({}) IS FALSE FROM {}").format(said, row)
 
     def short(self, rows: int, held: int | None) -> str | None:
         """Return why it has not so many numbers left, where rows hold up to `held`; None if it has.
 
         One has to be left for what is inserted next.
         """
-        last = max((each * self.pace for each in (held, self.given) if each is not None), default=None)
-        if last is None:
+        if (last := self.last(held)) is None:
             return None
-        left = max(0, (self.end * self.pace - last) // self.pace**2)
+        left = max(0, (self.end - last) // self.pace)
         if rows < left:
             return None
         (table, column), side = self.place, "highest" if self.pace > 0 else "lowest"
@@ -64,7 +85,16 @@ def with_headroom(cursor: Cursor, comparison: Comparison) -> Comparison:
             needed[place] += rows
     counters = [each for place in needed if (each := _counter(place, comparison))]
     held = _answers(cursor, [each.asks for each in counters])
-    refusals = {c.place: why for c, last in zip(counters, held, strict=True) if (why := c.short(needed[c.place], last))}
+    known = [*zip(counters, held, strict=True)]
+    refusals = {c.place: why for c, last in known if (why := c.short(needed[c.place], last))}
+    asked = [(c, *each) for c, last in known for each in c.refusing(needed[c.place], last) if c.place not in refusals]
+    for (counter, check, _), refuses in zip(asked, _answers(cursor, [each for *_, each in asked]), strict=True):
+        if refuses:
+            table, column = counter.place
+            refusals[counter.place] = (
+                f"{counted(needed[counter.place])} of {table.name} should get new numbers of {column}, which"
+                f" {check.name}, {spelt(check)}, would refuse: drop it, or give them numbers that it takes"
+            )
     if not refusals:
         return comparison
 
@@ -98,11 +128,17 @@ def _counter(place: _Place, comparison: Comparison) -> _Counter | None:
     given = sequence.last_value if sequence and not sequence.created else None
     last, rows = SQL("max" if pace > 0 else "min"), q.rows_of(table)
     asks = SQL("SELECT {}({}::bigint) FROM {}").format(last, q.column(place[1]), rows)
-    return _Counter(place, end, pace, given, asks)
+    checks = tuple(each for each in table.checks if each.enforced and each.columns == (place[1],) and _is_plain(each))
+    return _Counter(place, end, pace, given, asks, found.full_type, checks)
+
+
+def _is_plain(check: Check) -> bool:
+    """Return whether a check compares and reckons only, so that to try it runs nobody's code."""
+    return bool(_PLAIN.fullmatch(check.expression)) and not _CALL.search(check.expression)
 
 
 def _answers(cursor: Cursor, questions: Sequence[Composable]) -> list[int | None]:
-    """Return what each question finds, all in one statement; None if its rows hold what is no number yet."""
+    """Return what each question finds, all in one statement; None if it fails, as over what is no number yet."""
     if not questions:
         return []
     cursor.execute("SAVEPOINT pgmend_headroom")

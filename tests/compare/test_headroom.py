@@ -53,3 +53,23 @@ def test_where_they_do_not_suffice_a_person_decides(laboratory: Laboratory, tabl
         with pytest.raises(NeedsPermission):
             case.apply(mode=mode, allow_hazards="all")
         assert case.dump() == before
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("check", "refuses"), [("id > 0", False), ("id < 30000", True), ("id < 32001", True)])
+def test_a_check_that_refuses_the_new_numbers_is_told_beforehand(
+    laboratory: Laboratory, check: str, refuses: bool, mode: str
+) -> None:
+    with laboratory.database(18, Specimen("few", "", contract=few)) as case:
+        rows = ROWS.format("up", 31999, 1)
+        case.break_(KEYLESS.format("up"), rows, f"ALTER TABLE up ADD CONSTRAINT few CHECK ({check}) NOT VALID")
+        before, plan = case.dump(), case.plan(mode=mode)
+
+        assert any("which few, " in why for why in plan.refusals) == refuses, plan.refusals
+        if refuses:
+            with pytest.raises(NeedsPermission):
+                case.apply(mode=mode, allow_hazards="all")
+            assert case.dump() == before
+        else:
+            case.apply(mode=mode, allow_hazards="all")
+            assert case.check().ok
