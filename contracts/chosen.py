@@ -6,7 +6,7 @@ With xdist the workers know that, and the process that ends the session is told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any  # what xdist hands over
 
 import pytest
 

@@ -11,7 +11,7 @@ import secrets
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # xdist publishes no types
 
 import pytest
 

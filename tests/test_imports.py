@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -167,3 +168,16 @@ def test_frozen_classes_are_made_when_they_are_needed() -> None:
     ]
 
     assert dear == []
+
+
+def test_what_takes_a_value_of_any_type_says_why() -> None:
+    lines = [(name, line) for name, file in FILES.items() for line in file.read_text(encoding="utf-8").splitlines()]
+
+    assert [each for each in lines if re.match(r"from typing import [^#]*\bAny\b[^#]*$", each[1])] == []
+
+
+def test_no_assert_directs_the_fixer() -> None:
+    """Python may be told to leave asserts out."""
+    ours = [name for name in FILES if name.startswith("fixer")]
+
+    assert [name for name in ours if any(isinstance(node, ast.Assert) for node in walk(name))] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any  # examples of all claims
 from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, given, seed, settings

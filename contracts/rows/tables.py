@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any  # SQLAlchemy's, of any Python type
 
 from sqlalchemy import ARRAY, Column, Float, Numeric, Table
 from sqlalchemy.dialects.postgresql import DOMAIN

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any  # rows of psycopg2
 
 import psycopg2
 from psycopg2 import errors as pg

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any  # testcontainers has no types
 from urllib.parse import quote, urlencode
 
 import psycopg2

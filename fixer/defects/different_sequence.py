@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # numbers, texts, and whether it cycles
 
 from fixer.defects import _walk as walk
 from fixer.defects._counters import BOXES, boxed, by_steps

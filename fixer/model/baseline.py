@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any  # JSON
 
 from fixer.model.finding import UNREADABLE, Finding
 from fixer.model.values import dataclass

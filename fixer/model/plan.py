@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field
-from typing import Any
+from typing import Any  # JSON
 
 from fixer.errors import PlanRefused
 from fixer.model import codec

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple  # an empty mapping for all
 
 from psycopg2.sql import Composable
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from operator import attrgetter
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # fields of any kind
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass

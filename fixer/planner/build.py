@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any  # a part of a step, of any kind
 
 from fixer.compare.feasibility import untold
 from fixer.errors import option

@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any  # JSON
 
 from fixer.model.baseline import Known
 from fixer.model.finding import POINTS, UNREADABLE, Accepted, Finding

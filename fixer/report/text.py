@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # the words of rich's Console
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any  # rows of psycopg2
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any  # JSON
 
 from fixer.errors import PlanRefused
 from fixer.model.finding import Finding

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar  # strategies of any kind
 from weakref import WeakKeyDictionary
 
 from hypothesis import strategies as st

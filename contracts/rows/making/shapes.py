@@ -7,7 +7,7 @@ import string
 import warnings
 from collections.abc import Iterator
 from random import Random
-from typing import Any
+from typing import Any  # Python publishes no type for it
 
 SHAPES = [
     "a",

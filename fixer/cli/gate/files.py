@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any  # JSON
 
 from fixer.cli.outputs.files import see_that_it_can_be_written
 from fixer.cli.outputs.files import write as write_whole

@@ -38,10 +38,10 @@ def document(format_: str, forms: Forms, *, exit_code: int = 0, show_values: boo
         return forms.json() + "\n"
     if format_ == "text":
         return _plain(forms.text())
-    if format_ == "html":
-        assert forms.html
+    if format_ == "html" and forms.html:
         return forms.html(show_values)
-    assert forms.account
+    if forms.account is None:
+        raise ValueError(f"{format_} is no format of this command")
     return of_account(format_, forms.account(), exit_code)
 
 
@@ -115,7 +115,7 @@ def _plain(shown: RenderableType) -> str:
     from fixer.report import text as as_text
 
     console = as_text.console(color=False)
-    kept = Console(file=io.StringIO(), no_color=True, width=console.width, highlight=False, emoji=False, markup=False)
+    said = io.StringIO()
+    kept = Console(file=said, no_color=True, width=console.width, highlight=False, emoji=False, markup=False)
     as_text.show(kept, shown)
-    assert isinstance(kept.file, io.StringIO)
-    return kept.file.getvalue()
+    return said.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any  # what a re.Pattern has
 
 if TYPE_CHECKING:
     pattern = re.compile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any  # numbers, texts, and whether it cycles
 
 from fixer.model.table import QName, Sequence
 from fixer.sql.types import MAXIMA

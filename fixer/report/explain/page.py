@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any  # JSON
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding

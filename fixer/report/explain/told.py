@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any  # JSON
 
 from fixer.errors import UsageError
 from fixer.model.expression.patterns import pattern

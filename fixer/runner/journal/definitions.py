@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import cache, cached_property
-from typing import Any
+from typing import Any  # psycopg2 reads jsonb
 from zlib import crc32
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
