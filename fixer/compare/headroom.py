@@ -14,6 +14,7 @@ from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.step import refuse
+from fixer.model.subject import OfDefaultRow
 from fixer.model.table import Check, QName
 from fixer.model.values import dataclass
 from fixer.repair.columns import counter_of
@@ -109,8 +110,13 @@ def with_headroom(cursor: Cursor, comparison: Comparison) -> Comparison:
 
 
 def _needed(finding: Finding) -> Iterator[tuple[_Place, int]]:
-    """Yield the columns of which the repair of a finding gives new numbers, each with how many."""
-    for step in finding.repair.steps if not finding.left_out else ():
+    """Yield the columns of which the repair of a finding gives rows new numbers, each with how many.
+
+    A default row may get its number once keys were mapped, which no row of today tells.
+    """
+    if finding.left_out or isinstance(finding.about, OfDefaultRow):
+        return
+    for step in finding.repair.steps:
         if step.room and step.room.column:
             yield (step.table, step.room.column), step.room.rows
 
@@ -121,6 +127,8 @@ def _counter(place: _Place, comparison: Comparison) -> _Counter | None:
     if table is None or table.created or place[1] not in table.columns:
         return None
     found, model = table.columns[place[1]], counter_of(column, comparison.contract)
+    if found.mapped or found.now is not None:
+        return None
     sequence = comparison.future.sequences.get(found.sequence) if found.sequence else None
     end, pace = end_of(column, found, model)
     if sequence:
