@@ -10,6 +10,7 @@ from itertools import product
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.compare.sessions import Session
 from fixer.model.expression.patterns import pattern
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
@@ -50,10 +51,10 @@ class _Counter:
     def refusing(self, rows: int, held: int | None) -> Iterator[tuple[Check, Composable]]:
         """Yield each check that may refuse the new numbers, with the SELECT whether it does, of the first or last."""
         if self.checks and (last := self.last(held)) is not None:
-            first, of = last + self.pace, SQL("{}::{}")
+            first = last + self.pace
             for check, number in product(self.checks, {first, first + (rows - 1) * self.pace}):
-                cell = of.format(Literal(number), SQL(self.type))
-                row = SQL("(SELECT {} AS {}) AS t").format(cell, Identifier(self.place[1]))
+                cell = Literal(number), SQL(self.type), Identifier(self.place[1])
+                row = SQL("(SELECT {}::{} AS {}) AS t").format(*cell)
                 said = SQL(check.expression.removeprefix("CHECK "))
                 yield check, SQL("SELECT ({}) IS FALSE FROM {}").format(said, row)
 
@@ -85,17 +86,19 @@ def with_headroom(cursor: Cursor, comparison: Comparison) -> Comparison:
         for place, rows in _needed(finding):
             needed[place] += rows
     counters = [each for place in needed if (each := _counter(place, comparison))]
-    held = _answers(cursor, [each.asks for each in counters])
+    session = Session(cursor)
+    held = _answers(session, [each.asks for each in counters])
     known = [*zip(counters, held, strict=True)]
     refusals = {c.place: why for c, last in known if (why := c.short(needed[c.place], last))}
     asked = [(c, *each) for c, last in known for each in c.refusing(needed[c.place], last) if c.place not in refusals]
-    for (counter, check, _), refuses in zip(asked, _answers(cursor, [each for *_, each in asked]), strict=True):
+    for (counter, check, _), refuses in zip(asked, _answers(session, [each for *_, each in asked]), strict=True):
         if refuses:
             table, column = counter.place
             refusals[counter.place] = (
                 f"{counted(needed[counter.place])} of {table.name} should get new numbers of {column}, which"
                 f" {check.name}, {spelt(check)}, would refuse: drop it, or give them numbers that it takes"
             )
+    session.release()
     if not refusals:
         return comparison
 
@@ -103,10 +106,7 @@ def with_headroom(cursor: Cursor, comparison: Comparison) -> Comparison:
         why = next((refusals[place] for place, _ in _needed(finding) if place in refusals), None)
         return replace(finding, repair=refuse(why)) if why else finding
 
-    findings, consequences = (
-        tuple(decided(finding) for finding in some) for some in (comparison.findings, comparison.consequences)
-    )
-    return replace(comparison, findings=findings, consequences=consequences)
+    return comparison.with_each(decided)
 
 
 def _needed(finding: Finding) -> Iterator[tuple[_Place, int]]:
@@ -145,18 +145,13 @@ def _is_plain(check: Check) -> bool:
     return bool(_PLAIN.fullmatch(check.expression)) and not _CALL.search(check.expression)
 
 
-def _answers(cursor: Cursor, questions: Sequence[Composable]) -> list[int | None]:
+def _answers(session: Session, questions: Sequence[Composable]) -> list[int | None]:
     """Return what each question finds, all in one statement; None if it fails, as over what is no number yet."""
     if not questions:
         return []
-    cursor.execute("SAVEPOINT pgmend_headroom")
     try:
-        cursor.execute(SQL("SELECT {}").format(SQL(", ").join(SQL("({})").format(each) for each in questions)))
-        found = [*(cursor.fetchone() or ())]
-    except psycopg2.OperationalError:
-        raise
-    except psycopg2.Error:
-        cursor.execute("ROLLBACK TO SAVEPOINT pgmend_headroom; RELEASE SAVEPOINT pgmend_headroom")
-        return [None] if len(questions) == 1 else [each for one in questions for each in _answers(cursor, [one])]
-    cursor.execute("RELEASE SAVEPOINT pgmend_headroom")
-    return found
+        (found,) = session.ask(SQL("SELECT {}").format(SQL(", ").join(SQL("({})").format(each) for each in questions)))
+    except psycopg2.Error as error:
+        session.recover(error)
+        return [None] if len(questions) == 1 else [each for one in questions for each in _answers(session, [one])]
+    return [*found]

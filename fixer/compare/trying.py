@@ -37,11 +37,7 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
             unfit_.setdefault(place, (trial, trials.told(why, [place])))
     if not unfit_:
         return comparison
-    findings, consequences = (
-        tuple(_refused(finding, unfit_, comparison) for finding in some)
-        for some in (comparison.findings, comparison.consequences)
-    )
-    return replace(comparison, findings=findings, consequences=consequences)
+    return comparison.with_each(lambda finding: _refused(finding, unfit_, comparison))
 
 
 def _without_order(cursor: Cursor, trials: Trials) -> dict[Place, tuple[Trial, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from fixer.model.baseline import Baseline, Changes, Known, since
@@ -36,6 +36,11 @@ class Comparison:
     def every(self) -> tuple[Finding, ...]:
         """All findings, those of defects that the repairs cause included."""
         return (*self.findings, *self.consequences)
+
+    def with_each(self, change: Callable[[Finding], Finding]) -> Comparison:
+        """Return the comparison with each of its findings as `change` returns it."""
+        findings, consequences = (tuple(map(change, some)) for some in (self.findings, self.consequences))
+        return replace(self, findings=findings, consequences=consequences)
 
     @property
     def left(self) -> tuple[Left, ...]:

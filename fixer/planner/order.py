@@ -117,7 +117,7 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
                 leads.setdefault(key, {}).update(dict.fromkeys(lead for lead in past if lead[0] is step.phase))
             past += [key] if step.effect.writes_rows else []
     told = set[Alike]()
-    for each in _led([*sorted(seen.items(), key=lambda item: item[1].phase)], leads):
+    for each in _led(sorted(seen.items(), key=lambda item: item[1].phase), leads):
         # Of a step that is repeated, the first is announced with all its rows.
         yield announcing(seen[each], 0) if each in told and seen[each].effect.moves else seen[each]
         told.add(each)

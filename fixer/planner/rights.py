@@ -19,16 +19,15 @@ _AS_NEW = ("check", "generated", "index", "domain")  # expressions that every ne
 
 
 def lacking(
-    actual: Schema, plan: Plan, session: Session, shut: Iterable[Shut], places: Collection[QName]
+    actual: Schema, plan: Plan, session: Session, shut: Collection[Shut], places: Collection[QName]
 ) -> Iterator[str]:
     """Yield the sentence with the rights that the role lacks, if it does.
 
     `shut` is what it may not use, `places` are the tables of ours that a run writes.
     """
     needed = dict.fromkeys(f"{each};" for each in (*_of_tables(actual, plan, session), *_journal(places, session)))
-    if shut := [*shut]:
-        named = [(step, reached(f"{step.sql}\n{step.batches.batch or ''}")) for step in plan.steps]
-        needed |= {f"{each.opening(session.role)};": None for each in shut if any(_uses(named, each))}
+    steps = [*_with_names(plan)] if shut else []
+    needed |= {f"{each.opening(session.role)};": None for each in shut if any(_uses(steps, each))}
     if needed:
         grants = "\n  ".join(needed)
         yield f"The role {session.role} lacks rights for this plan; their owner may say:\n  {grants}\n"
@@ -65,11 +64,17 @@ def _journal(places: Collection[QName], session: Session) -> Iterator[str]:
 # --- what statements call and name
 
 
-def _uses(steps: Collection[tuple[PlannedStep, Names]], shut: Shut) -> Iterator[bool]:
-    """Yield whether each step, given with what it names, cannot do without this function, sequence, type or schema."""
-    filled = {step.table for step, _ in steps if step.effect.inserts}
-    for step, named in steps:
+def _with_names(plan: Plan) -> Iterator[tuple[PlannedStep, Names, bool]]:
+    """Yield each step with what it names, and whether it evaluates what its table keeps."""
+    filled = {step.table for step in plan.steps if step.effect.inserts}
+    for step in plan.steps:
         evaluates = step.phase not in KEEPING or (step.phase not in APART and step.table in filled)
+        yield step, reached(f"{step.sql}\n{step.batches.batch or ''}"), evaluates
+
+
+def _uses(steps: Iterable[tuple[PlannedStep, Names, bool]], shut: Shut) -> Iterator[bool]:
+    """Yield whether each step, with its names, cannot do without this function, sequence, type or schema."""
+    for step, named, evaluates in steps:
         yield _names(step, named, shut, evaluates=evaluates) or any(_gives(step, *part) for part in shut.parts)
 
 

@@ -108,7 +108,7 @@ def preflight(cursor: Cursor, actual: Schema, plan: Plan) -> None:
         raise TargetError(f"{need} Nothing was changed.")
 
 
-def needs(actual: Schema, plan: Plan, shut: Iterable[Shut] = ()) -> tuple[str, ...]:
+def needs(actual: Schema, plan: Plan, shut: Collection[Shut] = ()) -> tuple[str, ...]:
     """Return what others must do before this role can apply a plan, in sentences; `shut` is what it may not use."""
     session = actual.session
     if session is None or not plan.steps:

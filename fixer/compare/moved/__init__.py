@@ -68,11 +68,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     tell = _Telling(
         _Told.of(atomic, found, comparison, ATOMIC), _Told.of(other or atomic, lightly, comparison, ONLINE), barred
     )
-    return replace(
-        comparison,
-        findings=tuple(map(tell.announced, comparison.findings)),
-        consequences=tuple(map(tell.announced, comparison.consequences)),
-    )
+    return comparison.with_each(tell.announced)
 
 
 def _once(steps: Iterable[Step]) -> list[Step]:

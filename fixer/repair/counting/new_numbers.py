@@ -40,13 +40,12 @@ def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, co
     found, taken = actual.tables[table].columns[column], held(table, column, actual, contract.schema)
     generator = generator_then(table, column, actual, contract)
     by_itself, given = found.identity == "a", generator is not None
-    counted = generator or SQL("NULL")
-    number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
+    number = SQL("nextval({})").format(generator) if generator else _own_number(table, found, taken)
     value = _BY_ITSELF if by_itself else number
     kept_apart = tuple(apart(actual.tables[table], key, column, given=given)) if key else ()
 
     def room(rows: int) -> Part:
-        aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
+        aside = set_aside(table, column, generator, taken, rows, by_itself=by_itself) if generator else ()
         return anchor(table, column, generator, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
 
     return Numbers(value, SET_ASIDE if given and not by_itself else value, room)

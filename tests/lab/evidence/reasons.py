@@ -163,12 +163,9 @@ class _Trial:
     def _misfit(self, each: Kept, column: str, type_: str) -> bool:
         if each.row[column] in ("NaN", "Infinity", "-Infinity"):
             return True  # numeric takes them from version 14 on, and no sum survives them
-        if moment := re.match(r"time(?:stamp)?(?:\((\d)\))?", type_):  # which would round
-            rounded = re.search(rf"\.\d{{{moment[1] or 6}}}\d*[1-9]", str(each.row[column]))
-            return bool(rounded) or self._raises(each, column, type_)
-        return self._raises(each, column, type_)
-
-    def _raises(self, each: Kept, column: str, type_: str) -> bool:
+        moment = re.match(r"time(?:stamp)?(?:\((\d)\))?", type_)
+        if moment and re.search(rf"\.\d{{{moment[1] or 6}}}\d*[1-9]", str(each.row[column])):
+            return True  # the type would round it
         try:
             self.connection.cursor().execute(f"SELECT %s::{type_}", [each.row[column]])
         except psycopg2.DataError:
